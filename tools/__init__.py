@@ -1,0 +1,1 @@
+"""What may be done, and the law over it."""

@@ -1,0 +1,59 @@
+"""Time is passed in: every room that needs the moment asks a Clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+
+class Clock(Protocol):
+    """Where the moment comes from: the system, or a simulation that moves it by hand."""
+
+    def now(self) -> datetime:
+        """The current moment, aware and in UTC."""
+        ...
+
+
+class SettableClock:
+    """A clock that stands still until it is moved forward. For tests and for the simulated months of the sandbox."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = require_utc("start", start)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def set(self, to: datetime) -> None:
+        """Moves to a moment; raises ValueError when it lies in the past, since time never runs backwards here."""
+        to = require_utc("to", to)
+        if to < self._now:
+            raise ValueError(f"to: {to.isoformat()} lies before {self._now.isoformat()}; a clock only moves forward")
+        self._now = to
+
+    def advance(self, step: timedelta) -> datetime:
+        """Moves forward by a step and returns the new moment."""
+        self.set(self._now + step)
+        return self._now
+
+
+def require_utc(field: str, value: datetime) -> datetime:
+    """The same moment in UTC; raises ValueError naming the field when the value has no time zone."""
+    if value.tzinfo is None:
+        raise ValueError(f"{field}: a datetime without time zone; give an aware one, such as 2026-11-21T12:00:00+00:00")
+    return value.astimezone(UTC)
+
+
+def day_bounds(moment: datetime, zone: str) -> tuple[datetime, datetime]:
+    """Start (inclusive) and end (exclusive), in UTC, of the account's local day that holds the moment."""
+    local = moment.astimezone(ZoneInfo(zone))
+    start = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = (start + timedelta(days=1)).replace(hour=0)
+    return start.astimezone(UTC), end.astimezone(UTC)
+
+
+def week_bounds(moment: datetime, zone: str) -> tuple[datetime, datetime]:
+    """Start (Monday, inclusive) and end (exclusive), in UTC, of the account's local week that holds the moment."""
+    local = moment.astimezone(ZoneInfo(zone))
+    monday = (local - timedelta(days=local.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    return monday.astimezone(UTC), (monday + timedelta(days=7)).astimezone(UTC)

@@ -1,0 +1,46 @@
+"""What the law says of an action: findings with the numbers they used, and the worst of them as the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from knowledge.domain.message import Message
+
+Answer = Literal["allow", "ask", "refuse"]
+_SEVERITY: dict[Answer, int] = {"allow": 0, "ask": 1, "refuse": 2}
+
+
+class Finding(BaseModel):
+    """One rule's word. `message` carries the rule's sentence with the measured number and the limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str
+    answer: Answer
+    message: Message
+    numbers: dict[str, Any] = Field(default_factory=dict)
+
+
+class Verdict(BaseModel):
+    """Every finding of every rule that applied; the answer is the worst of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer: Answer
+    findings: tuple[Finding, ...]
+    policy_version: str
+
+    @classmethod
+    def of(cls, findings: Iterable[Finding], policy_version: str) -> Verdict:
+        """The worst answer wins; no finding at all means no rule looked, which is refused by the caller's contract."""
+        kept = tuple(findings)
+        answer: Answer = max((f.answer for f in kept), key=_SEVERITY.__getitem__, default="refuse")
+        return cls(answer=answer, findings=kept, policy_version=policy_version)
+
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        """The findings that made the answer worse than allow."""
+        return tuple(f for f in self.findings if f.answer != "allow")
