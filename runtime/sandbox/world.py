@@ -67,6 +67,7 @@ class World:
         self.faults: list[Fault] = []
         self.targets: dict[str, WebhookTarget] = {}
         self.delivery_errors: list[dict[str, Any]] = []
+        self.book_sections: dict[str, Callable[[], dict[str, Any]]] = {}
         self._events: list[tuple[datetime, int, Callback]] = []
         self._tie = itertools.count()
         self._ids: dict[str, int] = {}
