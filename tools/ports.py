@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -106,7 +106,9 @@ class Crm(Protocol):
     async def upsert_person(
         self, *, known_id: str | None, name: str, phone: str | None, email: str | None, company_id: str | None, key: str
     ) -> str: ...
-    async def open_deal(self, *, title: str, person_id: str, company_id: str | None, temperature: str | None, key: str) -> str:
+    async def open_deal(
+        self, *, title: str, person_id: str, company_id: str | None, temperature: str | None, key: str
+    ) -> str:
         """Id of the person's open deal in the configured pipeline, created if there is none."""
         ...
 
@@ -135,6 +137,3 @@ class MediaStore(Protocol):
     async def put(self, path: str, data: bytes, content_type: str) -> str:
         """Stores the bytes and returns a URL."""
         ...
-
-
-type JsonObject = dict[str, Any]

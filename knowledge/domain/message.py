@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from knowledge.domain.money import Money
-
-type Param = str | int | bool | None | Decimal | Money
 
 
 class Message(BaseModel):

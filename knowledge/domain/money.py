@@ -10,9 +10,29 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 # ISO 4217 exponents of the currencies we accept. An unknown code is an error: guessing 2 would multiply yen by 100.
 EXPONENTS: dict[str, int] = {
     **dict.fromkeys(
-        ("ARS", "AUD", "BRL", "CAD", "CHF", "CNY", "COP", "CRC", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "IDR", "ILS"), 2
+        (
+            "ARS",
+            "AUD",
+            "BRL",
+            "CAD",
+            "CHF",
+            "CNY",
+            "COP",
+            "CRC",
+            "CZK",
+            "DKK",
+            "EUR",
+            "GBP",
+            "HKD",
+            "HUF",
+            "IDR",
+            "ILS",
+        ),
+        2,
     ),
-    **dict.fromkeys(("INR", "MXN", "MYR", "NOK", "NZD", "PEN", "PHP", "PLN", "RON", "SEK", "SGD", "THB", "TRY", "TWD"), 2),
+    **dict.fromkeys(
+        ("INR", "MXN", "MYR", "NOK", "NZD", "PEN", "PHP", "PLN", "RON", "SEK", "SGD", "THB", "TRY", "TWD"), 2
+    ),
     **dict.fromkeys(("USD", "UYU", "ZAR"), 2),
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "VND"), 0),
 }
@@ -43,7 +63,9 @@ class Money(BaseModel):
     def of(cls, amount: str | int | Decimal, currency: str) -> Money:
         """From an amount in major units ("50.00", Decimal). Floats, NaN and fractions of a minor unit are refused."""
         if isinstance(amount, float) or isinstance(amount, bool):
-            raise ValueError(f"amount: {amount!r} is a float or a bool; give a string or Decimal so that no cent is guessed")
+            raise ValueError(
+                f"amount: {amount!r} is a float or a bool; give a string or Decimal so that no cent is guessed"
+            )
         if currency not in EXPONENTS:
             raise ValueError(f"currency {currency!r} is not known here; known: {', '.join(sorted(EXPONENTS))}")
         try:

@@ -1,0 +1,30 @@
+"""Daily cap: the worst day the platforms may make of our budgets stays within it."""
+
+from __future__ import annotations
+
+from knowledge.domain.action import SPENDING, Action
+from knowledge.domain.facts import Facts
+from knowledge.domain.message import Message
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Finding
+from tools.guardrails.exposure import worst_today
+from tools.guardrails.rule import Rule, finding
+
+
+def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
+    cap = policy.guardrails.financial.daily_cap
+    after = worst_today(action, facts, policy)
+    before = worst_today(None, facts, policy)
+    if after is None or before is None:
+        return finding("daily_cap", "refuse", cap=cap, after=None, before=None)
+    # A change that does not raise the worst case is never held back by a cap that something else already broke.
+    answer = "allow" if after <= cap or after <= before else "refuse"
+    return finding("daily_cap", answer, cap=cap, after=after, before=before)
+
+
+RULE = Rule(
+    "daily_cap",
+    SPENDING,
+    _judge,
+    lambda policy: Message(id="rule.daily_cap", params={"cap": policy.guardrails.financial.daily_cap}),
+)

@@ -1,0 +1,27 @@
+"""Nothing is decided on a fact that could not be read."""
+
+from __future__ import annotations
+
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, Action, PublishCampaign
+from knowledge.domain.facts import Facts
+from knowledge.domain.message import Message
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Finding
+from tools.guardrails.rule import Rule, finding
+
+
+def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
+    missing = list(facts.unreadable)
+    if isinstance(action, CAMPAIGN):
+        if facts.budget is None:
+            missing.append("budget_ledger")
+        if facts.campaign is None and not isinstance(action, PublishCampaign):
+            missing.append("campaign")
+    elif isinstance(action, CONVERSATION) and facts.conversation is None:
+        missing.append("conversation")
+    if missing:
+        return finding("facts_readable", "refuse", facts=", ".join(sorted(set(missing))))
+    return finding("facts_readable", "allow")
+
+
+RULE = Rule("facts_readable", (object,), _judge, lambda policy: Message(id="rule.facts_readable"))

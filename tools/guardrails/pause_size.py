@@ -1,0 +1,27 @@
+"""Pausing a very large campaign is a decision for a person."""
+
+from __future__ import annotations
+
+from knowledge.domain.action import PauseCampaign
+from knowledge.domain.facts import Facts
+from knowledge.domain.message import Message
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Finding
+from tools.guardrails.rule import Rule, finding
+
+
+def _judge(action: PauseCampaign, facts: Facts, policy: Policy) -> Finding:
+    limit = policy.guardrails.financial.pause_asks_above
+    budget = facts.campaign.daily_budget if facts.campaign else None
+    if action.emergency:
+        return finding("pause_size", "allow", budget=budget, limit=limit)
+    answer = "ask" if budget is None or budget > limit else "allow"
+    return finding("pause_size", answer, budget=budget, limit=limit)
+
+
+RULE = Rule(
+    "pause_size",
+    (PauseCampaign,),
+    _judge,
+    lambda policy: Message(id="rule.pause_size", params={"limit": policy.guardrails.financial.pause_asks_above}),
+)

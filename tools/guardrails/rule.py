@@ -1,0 +1,37 @@
+"""The form of a rule: pure, one subject, and able to say itself in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from knowledge.domain.action import Action
+from knowledge.domain.facts import Facts
+from knowledge.domain.message import Message
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Answer, Finding
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the law.
+
+    `applies` names the action types it looks at; `judge` returns a Finding (also an allowing one, so that the record shows what was
+    looked at); `sentence` is the rule in words with the policy's numbers (for prompts, `ceo config check` and the cockpit).
+    """
+
+    id: str
+    applies: tuple[type, ...]
+    judge: Callable[[Any, Facts, Policy], Finding]
+    sentence: Callable[[Policy], Message]
+
+    def concerns(self, action: Action) -> bool:
+        return isinstance(action, self.applies)
+
+
+def finding(rule: str, answer: Answer, /, **params: Any) -> Finding:
+    """A finding whose sentence is `guard.<rule>.<answer>` with the parameters, which are also its numbers."""
+    return Finding(
+        rule=rule, answer=answer, message=Message(id=f"guard.{rule}.{answer}", params=params), numbers=params
+    )
