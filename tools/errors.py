@@ -25,9 +25,7 @@ class Unauthorized(VendorError):
 class RateLimited(VendorError):
     """Too fast. Stop writing to that account for `retry_after` seconds."""
 
-    def __init__(
-        self, vendor: str, operation: str, detail: str, code: str | None = None, retry_after: float = 60.0
-    ) -> None:
+    def __init__(self, vendor: str, operation: str, detail: str, code: str | None = None, retry_after: float = 60.0) -> None:
         super().__init__(vendor, operation, detail, code)
         self.retry_after = retry_after
 

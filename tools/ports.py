@@ -106,9 +106,7 @@ class Crm(Protocol):
     async def upsert_person(
         self, *, known_id: str | None, name: str, phone: str | None, email: str | None, company_id: str | None, key: str
     ) -> str: ...
-    async def open_deal(
-        self, *, title: str, person_id: str, company_id: str | None, temperature: str | None, key: str
-    ) -> str:
+    async def open_deal(self, *, title: str, person_id: str, company_id: str | None, temperature: str | None, key: str) -> str:
         """Id of the person's open deal in the configured pipeline, created if there is none."""
         ...
 

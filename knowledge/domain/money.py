@@ -30,9 +30,7 @@ EXPONENTS: dict[str, int] = {
         ),
         2,
     ),
-    **dict.fromkeys(
-        ("INR", "MXN", "MYR", "NOK", "NZD", "PEN", "PHP", "PLN", "RON", "SEK", "SGD", "THB", "TRY", "TWD"), 2
-    ),
+    **dict.fromkeys(("INR", "MXN", "MYR", "NOK", "NZD", "PEN", "PHP", "PLN", "RON", "SEK", "SGD", "THB", "TRY", "TWD"), 2),
     **dict.fromkeys(("USD", "UYU", "ZAR"), 2),
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "VND"), 0),
 }
@@ -62,10 +60,8 @@ class Money(BaseModel):
     @classmethod
     def of(cls, amount: str | int | Decimal, currency: str) -> Money:
         """From an amount in major units ("50.00", Decimal). Floats, NaN and fractions of a minor unit are refused."""
-        if isinstance(amount, float) or isinstance(amount, bool):
-            raise ValueError(
-                f"amount: {amount!r} is a float or a bool; give a string or Decimal so that no cent is guessed"
-            )
+        if isinstance(amount, float | bool):
+            raise ValueError(f"amount: {amount!r} is a float or a bool; give a string or Decimal so that no cent is guessed")
         if currency not in EXPONENTS:
             raise ValueError(f"currency {currency!r} is not known here; known: {', '.join(sorted(EXPONENTS))}")
         try:

@@ -25,9 +25,7 @@ class _Part(BaseModel):
 class Financial(_Part):
     """Limits on money. Amounts are in the workspace's currency; shares are 0-1."""
 
-    daily_cap: Money = Field(
-        description="Worst-case spend of one account-local day, all campaigns, multipliers counted"
-    )
+    daily_cap: Money = Field(description="Worst-case spend of one account-local day, all campaigns, multipliers counted")
     weekly_cap: Money = Field(description="Worst-case spend of one account-local week (Monday to Sunday)")
     overspend_multiplier: dict[Platform, Multiplier] = Field(
         default={"meta": Decimal("1.75"), "google": Decimal("2"), "tiktok": Decimal("1.2"), "linkedin": Decimal("1.5")},
@@ -40,9 +38,7 @@ class Financial(_Part):
     approval_above: Share = Field(Decimal("0.20"), description="Changes beyond this, up or down, ask a manager")
     max_adjustments_per_day: int = Field(50, ge=0, description="Budget and status changes in one account-local day")
     new_campaign_asks: bool = Field(True, description="Every new campaign asks a manager")
-    no_touch_roas_above: Decimal = Field(
-        Decimal("5"), gt=0, description="Campaigns earning more are never cut or paused"
-    )
+    no_touch_roas_above: Decimal = Field(Decimal("5"), gt=0, description="Campaigns earning more are never cut or paused")
     pause_asks_above: Money = Field(description="Pausing a campaign whose daily budget is above this asks a manager")
     alert_at: Share = Field(Decimal("0.80"), description="Share of a cap at which an alert opens")
 
@@ -53,17 +49,13 @@ class Quality(_Part):
     min_impressions: int = Field(1000, ge=0, description="Impressions in seven days before a pause for performance")
     min_runtime_hours: int = Field(72, ge=0, description="Hours since launch before a pause")
     min_hours_between_raises: int = Field(48, ge=0, description="Hours between two raises of one campaign")
-    min_confidence: Share = Field(
-        Decimal("0.85"), description="Computed confidence below which a machine's change asks"
-    )
+    min_confidence: Share = Field(Decimal("0.85"), description="Computed confidence below which a machine's change asks")
 
 
 class ConversationLimits(_Part):
     """What the bot may say, and when."""
 
-    service_window_hours: int = Field(
-        24, ge=1, description="Hours after the lead's last message in which free text may be sent"
-    )
+    service_window_hours: int = Field(24, ge=1, description="Hours after the lead's last message in which free text may be sent")
     max_questions: int = Field(2, ge=1, description="Questions in one message")
     price_sources: tuple[str, ...] = Field((), description="Catalogue sources from which a price may be quoted")
 
@@ -114,9 +106,7 @@ class Policy(_Part):
         for name in ("daily_cap", "weekly_cap", "max_campaign_budget", "pause_asks_above"):
             value: Money = getattr(money, name)
             if value.currency != self.currency:
-                raise ValueError(
-                    f"guardrails.financial.{name}: {value} is not in the workspace's currency {self.currency}"
-                )
+                raise ValueError(f"guardrails.financial.{name}: {value} is not in the workspace's currency {self.currency}")
             if value.minor <= 0:
                 raise ValueError(f"guardrails.financial.{name}: {value} must be above zero")
         if money.weekly_cap < money.daily_cap:

@@ -37,7 +37,8 @@ class Verdict(BaseModel):
     def of(cls, findings: Iterable[Finding], policy_version: str) -> Verdict:
         """The worst answer wins; no finding at all means no rule looked, which is refused by the caller's contract."""
         kept = tuple(findings)
-        answer: Answer = max((f.answer for f in kept), key=_SEVERITY.__getitem__, default="refuse")
+        answers: list[Answer] = [f.answer for f in kept]
+        answer: Answer = max(answers, key=lambda a: _SEVERITY[a]) if answers else "refuse"
         return cls(answer=answer, findings=kept, policy_version=policy_version)
 
     @property

@@ -22,7 +22,5 @@ RULE = Rule(
     "adjustments",
     (SetBudget, ResumeCampaign),
     _judge,
-    lambda policy: Message(
-        id="rule.adjustments", params={"limit": policy.guardrails.financial.max_adjustments_per_day}
-    ),
+    lambda policy: Message(id="rule.adjustments", params={"limit": policy.guardrails.financial.max_adjustments_per_day}),
 )

@@ -28,6 +28,4 @@ def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
     return finding("autonomy", answer, level=level, kind=action.kind)
 
 
-RULE = Rule(
-    "autonomy", CAMPAIGN, _judge, lambda policy: Message(id="rule.autonomy", params={"level": policy.autonomy.level})
-)
+RULE = Rule("autonomy", CAMPAIGN, _judge, lambda policy: Message(id="rule.autonomy", params={"level": policy.autonomy.level}))

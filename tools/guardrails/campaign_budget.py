@@ -21,7 +21,5 @@ RULE = Rule(
     "campaign_budget",
     (PublishCampaign, SetBudget),
     _judge,
-    lambda policy: Message(
-        id="rule.campaign_budget", params={"limit": policy.guardrails.financial.max_campaign_budget}
-    ),
+    lambda policy: Message(id="rule.campaign_budget", params={"limit": policy.guardrails.financial.max_campaign_budget}),
 )

@@ -15,9 +15,7 @@ def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
     if facts.proposer.startswith("user:") or facts.confidence is None:
         # No figure: a person asked, or a plain rule without a probability, whose own limits the other rules check.
         return finding("confidence", "allow", confidence=facts.confidence, limit=limit)
-    return finding(
-        "confidence", "allow" if facts.confidence >= limit else "ask", confidence=facts.confidence, limit=limit
-    )
+    return finding("confidence", "allow" if facts.confidence >= limit else "ask", confidence=facts.confidence, limit=limit)
 
 
 RULE = Rule(

@@ -21,9 +21,7 @@ class Worst:
     per_later_day: Money
 
 
-def worst_by_campaign(
-    facts: BudgetFacts, policy: Policy, action: Action | None, budget_now: Money | None
-) -> dict[str, Worst]:
+def worst_by_campaign(facts: BudgetFacts, policy: Policy, action: Action | None, budget_now: Money | None) -> dict[str, Worst]:
     """Per campaign: the ledger, the held reservations and, if given, the action as if it were done.
 
     `budget_now` is the campaign's budget for a resume (which carries no amount). A campaign that does not deliver still counts

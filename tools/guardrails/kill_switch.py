@@ -32,9 +32,7 @@ def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
     kill = covering(action, facts.proposer, facts.kills)
     if kill is None:
         return finding("kill_switch", "allow")
-    return finding(
-        "kill_switch", "refuse", scope=kill.scope, target=kill.target or "", reason=kill.reason, set_by=kill.set_by
-    )
+    return finding("kill_switch", "refuse", scope=kill.scope, target=kill.target or "", reason=kill.reason, set_by=kill.set_by)
 
 
 RULE = Rule("kill_switch", (object,), _judge, lambda policy: Message(id="rule.kill_switch"))

@@ -25,7 +25,5 @@ RULE = Rule(
     "raise_spacing",
     (SetBudget,),
     _judge,
-    lambda policy: Message(
-        id="rule.raise_spacing", params={"hours": policy.guardrails.quality.min_hours_between_raises}
-    ),
+    lambda policy: Message(id="rule.raise_spacing", params={"hours": policy.guardrails.quality.min_hours_between_raises}),
 )

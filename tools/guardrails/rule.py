@@ -32,6 +32,4 @@ class Rule:
 
 def finding(rule: str, answer: Answer, /, **params: Any) -> Finding:
     """A finding whose sentence is `guard.<rule>.<answer>` with the parameters, which are also its numbers."""
-    return Finding(
-        rule=rule, answer=answer, message=Message(id=f"guard.{rule}.{answer}", params=params), numbers=params
-    )
+    return Finding(rule=rule, answer=answer, message=Message(id=f"guard.{rule}.{answer}", params=params), numbers=params)

@@ -23,7 +23,5 @@ RULE = Rule(
     "service_window",
     (SendMessage,),
     _judge,
-    lambda policy: Message(
-        id="rule.service_window", params={"hours": policy.guardrails.conversation.service_window_hours}
-    ),
+    lambda policy: Message(id="rule.service_window", params={"hours": policy.guardrails.conversation.service_window_hours}),
 )

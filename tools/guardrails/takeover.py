@@ -17,9 +17,7 @@ def _judge(action: SendMessage | MarkRead, facts: Facts, policy: Policy) -> Find
     if isinstance(action, MarkRead) or action.author == "human":
         return finding("takeover", "allow", owner=now.owner, epoch=now.epoch, written_under=None)
     owned = now.owner == "bot" and now.epoch == action.epoch
-    return finding(
-        "takeover", "allow" if owned else "refuse", owner=now.owner, epoch=now.epoch, written_under=action.epoch
-    )
+    return finding("takeover", "allow" if owned else "refuse", owner=now.owner, epoch=now.epoch, written_under=action.epoch)
 
 
 RULE = Rule("takeover", (SendMessage, MarkRead), _judge, lambda policy: Message(id="rule.takeover"))
