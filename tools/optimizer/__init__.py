@@ -1,0 +1,5 @@
+"""How the next budget move is chosen: pure functions from history and policy to proposed actions."""
+
+from tools.optimizer.engine import STRATEGIES, decide
+
+__all__ = ["STRATEGIES", "decide"]
