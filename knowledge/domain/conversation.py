@@ -32,8 +32,8 @@ class InboundEvent(BaseModel):
     kind: EventKind
     dedupe: str = Field(min_length=1)
     identities: tuple[Identity, ...] = ()
-    channel_conversation: str | None = Field(None, description="the vendor's own conversation id, if it has one")
-    external_id: str | None = Field(None, description="the vendor's message id")
+    channel_conversation: str | None = Field(default=None, description="the vendor's own conversation id, if it has one")
+    external_id: str | None = Field(default=None, description="the vendor's message id")
     text: str | None = None
     display_name: str | None = None
     sent_at: datetime | None = None

@@ -1,0 +1,5 @@
+"""Z-API: a WhatsApp line through WhatsApp Web. Unofficial; webhooks are unsigned; a send answers "queued", never "sent"."""
+
+from tools.vendors.zapi.webhooks import ZApiWebhooks
+
+__all__ = ["ZApiWebhooks"]
