@@ -11,7 +11,7 @@ def digits(text: str) -> str:
 
 
 def canonical(phone: str) -> str:
-    """One spelling per person: 13 digits for a Brazilian mobile ("554499990000" and "5544999990000" meet); other numbers as given."""
+    """One spelling per person: a Brazilian mobile gets its 13 digits ("554499990000" = "5544999990000"), others stay."""
     number = digits(phone)
     if len(number) == 12 and number.startswith("55") and number[4] in "6789":
         return f"{number[:4]}9{number[4:]}"

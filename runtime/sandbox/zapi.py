@@ -1,287 +1,238 @@
-"""Z-API's twin: an instance with a phone, its queue, its webhooks, and a control door for tests.
-
-Wire facts: sends are answered when QUEUED (`zaapId, messageId, id`); what became of them comes later by DeliveryCallback and
-MessageStatusCallback (`ids` is a list). `momment` (sic) is epoch milliseconds. Webhooks carry no signature. Differences from
-the real service, on purpose: unknown body fields are refused (there they are ignored), and `http://` targets are accepted
-(there only https).
-"""
+"""Z-API's HTTP side: /instances/{id}/token/{token}/..., and /_control/... for tests (not part of the real service)."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from runtime.sandbox.phone import canonical, plausible
-from runtime.sandbox.world import WebhookTarget, World
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
-INSTANCE_ID = "SANDBOX0INSTANCE"
-INSTANCE_TOKEN = "SANDBOX0TOKEN"
-CLIENT_TOKEN = "sandbox-client-token"
-CONNECTED_PHONE = "551140028922"
-QUEUE_LIMIT = 1000
+from runtime.sandbox import zapi_state
+from runtime.sandbox.phone import plausible
+from runtime.sandbox.world import World
 
-
-@dataclass
-class Chat:
-    """One WhatsApp chat. `phone` is WhatsApp's own spelling; `lid_only(n)` says whether the n-th message shows the LID instead."""
-
-    phone: str
-    lid: str
-    name: str
-    lid_only: Callable[[int], bool] = lambda _: False
-    exists: bool = True
-    received: int = 0
-
-
-@dataclass
-class Message:
-    """One message of a chat. direction: in (lead) | out (API) | phone (a human on the connected phone)."""
-
-    id: str
-    zaap_id: str
-    phone: str
-    direction: str
-    kind: str
-    text: str
-    at: datetime
-    status: str
-    content: dict[str, Any] = field(default_factory=dict)
-    reply_to: str | None = None
-    edits: str | None = None
+_COMMON = {"phone": str, "delayMessage": int, "delayTyping": int, "messageId": str}
+_FIELDS: dict[str, dict[str, type]] = {
+    "send-text": {**_COMMON, "message": str, "editMessageId": str},
+    "send-audio": {**_COMMON, "audio": str, "waveform": bool, "async": bool, "viewOnce": bool},
+    "send-image": {**_COMMON, "image": str, "caption": str, "viewOnce": bool},
+    "send-document": {**_COMMON, "document": str, "fileName": str, "caption": str},
+    "read-message": {"phone": str, "messageId": str},
+    "update-every-webhooks": {"value": str, "notifySentByMe": bool},
+}
+_REQUIRED = {
+    "send-text": ("phone", "message"),
+    "send-audio": ("phone", "audio"),
+    "send-image": ("phone", "image"),
+    "send-document": ("phone", "document"),
+    "read-message": ("phone", "messageId"),
+    "update-every-webhooks": ("value",),
+}
 
 
-Listener = Callable[[Message], Awaitable[None]]
+class Refusal(Exception):
+    """A request the service turns down: HTTP status and its `error` text."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.status, self.error = status, error
 
 
-class Zapi:
-    """The instance's state. Other parts of the sandbox (personas) listen to what reaches a chat and speak through `inbound`."""
+def router(world: World) -> APIRouter:
+    """The twin's routes over the world's Z-API state."""
+    twin = zapi_state.of(world)
+    routes = APIRouter()
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.connected = True
-        self.notify_sent_by_me = True
-        self.base_url: str | None = None
-        self.chats: dict[str, Chat] = {}
-        self.messages: list[Message] = []
-        self.listeners: list[Listener] = []
-        self.read: list[dict[str, str]] = []
-        self.media: dict[str, tuple[bytes, str]] = {}
-        self._waiting: list[Message] = []
-        self._free_at = world.now
+    def enter(request: Request, instance: str, token: str) -> None:
+        twin.base_url = str(request.base_url).rstrip("/")
+        if (instance, token) != (zapi_state.INSTANCE_ID, zapi_state.INSTANCE_TOKEN):
+            raise Refusal(400, "Instance not found")
+        given = request.headers.get("client-token")
+        if given is None:
+            raise Refusal(403, "null not allowed")
+        if given != zapi_state.CLIENT_TOKEN:
+            raise Refusal(403, "Client-Token not allowed")
 
-    # ---- chats
-    def chat(self, phone: str, name: str | None = None) -> Chat:
-        """The chat of a phone (any spelling) or LID, made on first sight."""
-        if phone.endswith("@lid"):
-            known = next((chat for chat in self.chats.values() if chat.lid == phone), None)
-            if known is not None:
-                return known
-            chat = Chat(phone, phone, name or phone)
-            self.chats[phone] = chat
-            return chat
-        key = canonical(phone)
-        if key not in self.chats:
-            lid = f"{self.world.rng('lid', key).randrange(10**13, 10**15)}@lid"
-            self.chats[key] = Chat(phone, lid, name or phone)
-        return self.chats[key]
+    async def body(request: Request, operation: str) -> dict[str, Any]:
+        if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+            raise Refusal(415, "Unsupported Media Type")
+        try:
+            data = json.loads(await request.body())
+        except ValueError as error:
+            raise Refusal(400, "Malformed JSON") from error
+        if not isinstance(data, dict):
+            raise Refusal(400, "Body must be an object")
+        unknown = sorted(set(data) - set(_FIELDS[operation]))
+        if unknown:
+            world.refuse("zapi", request.method, request.url.path, f"unknown field {unknown[0]}")
+            raise Refusal(400, f"Unknown field: {unknown[0]}")
+        _check(operation, data)
+        return data
 
-    def register(self, phone: str, name: str, spelling: str | None = None, lid_only: Callable[[int], bool] | None = None) -> Chat:
-        """Makes a persona's chat known: its spelling at WhatsApp and when it shows the LID only."""
-        chat = self.chat(phone, name)
-        chat.name, chat.phone = name, spelling or phone
-        if lid_only is not None:
-            chat.lid_only = lid_only
-        return chat
+    async def send(request: Request, instance: str, token: str, operation: str, extension: str | None = None) -> Response:
+        try:
+            enter(request, instance, token)
+            data = await body(request, operation)
+        except Refusal as refusal:
+            return JSONResponse({"error": refusal.error}, refusal.status)
+        kind = operation.removeprefix("send-")
+        text = str(data.get("message") or data.get("caption") or data.get("fileName") or "")
+        url = str(data.get(kind, ""))
+        if url.startswith("data:") and not _decodes(url):
+            return JSONResponse({"error": f"{kind} is not valid base64"}, 400)
+        content: dict[str, Any] = {"text": {"message": text}}
+        if kind != "text":
+            content = {kind: {f"{kind}Url": "" if url.startswith("data:") else url, "mimeType": extension or kind, "caption": text}}
+        if twin.queued >= zapi_state.QUEUE_LIMIT:
+            return JSONResponse({"error": "Queue is full"}, 400)
+        message = twin.queue(operation, data["phone"], kind, text, content, data)
+        return JSONResponse({"zaapId": message.zaap_id, "messageId": message.id, "id": message.id})
 
-    # ---- webhooks
-    async def webhook(self, payload: dict[str, Any]) -> int | None:
-        """Posts one payload to the target "zapi" (no signature: Z-API has none)."""
-        body = json.dumps(payload, ensure_ascii=False).encode()
-        return await self.world.deliver("zapi", body, {"Content-Type": "application/json"})
+    @routes.post("/instances/{instance}/token/{token}/send-text")
+    async def send_text(request: Request, instance: str, token: str) -> Response:
+        return await send(request, instance, token, "send-text")
 
-    def _callback(self, kind: str, **rest: Any) -> dict[str, Any]:
-        return {"type": kind, "instanceId": INSTANCE_ID, "momment": _millis(self.world.now), **rest}
+    @routes.post("/instances/{instance}/token/{token}/send-audio")
+    async def send_audio(request: Request, instance: str, token: str) -> Response:
+        return await send(request, instance, token, "send-audio")
 
-    def _received(self, chat: Chat, message: Message, **more: Any) -> dict[str, Any]:
-        show_lid = message.direction == "in" and chat.lid_only(chat.received)
-        ours = message.direction != "in"
-        payload: dict[str, Any] = {
-            "isStatusReply": False, "chatLid": chat.lid, "connectedPhone": CONNECTED_PHONE, "waitingMessage": False,
-            "isEdit": message.edits is not None, "isGroup": False, "isNewsletter": False, "instanceId": INSTANCE_ID,
-            "messageId": message.edits or message.id, "phone": chat.lid if show_lid else chat.phone, "fromMe": ours,
-            "momment": _millis(message.at), "status": "SENT" if ours else "RECEIVED", "chatName": chat.name, "senderPhoto": None,
-            "senderName": "Vendas" if ours else chat.name, "photo": None, "broadcast": False, "participantLid": None,
-            "forwarded": False, "type": "ReceivedCallback", "fromApi": message.direction == "out",
-        }  # fmt: skip
-        if message.reply_to:
-            payload["referenceMessageId"] = message.reply_to
-        payload.update(message.content)
-        payload.update(more)
-        return payload
+    @routes.post("/instances/{instance}/token/{token}/send-image")
+    async def send_image(request: Request, instance: str, token: str) -> Response:
+        return await send(request, instance, token, "send-image")
 
-    async def inbound(
-        self,
-        phone: str,
-        text: str = "",
-        *,
-        kind: str = "text",
-        at: datetime | None = None,
-        message_id: str | None = None,
-        direction: str = "in",
-        content: dict[str, Any] | None = None,
-        name: str | None = None,
-        **more: Any,
-    ) -> int | None:
-        """Something is said in a chat by the lead ("in") or by a human on the connected phone ("phone"). Returns the webhook's status.
+    @routes.post("/instances/{instance}/token/{token}/send-document/{extension}")
+    async def send_document(request: Request, instance: str, token: str, extension: str) -> Response:
+        return await send(request, instance, token, "send-document", extension)
 
-        `at` only stamps the message (out-of-order tests); delivery is at once. The same `message_id` twice is a redelivery.
-        A human's own message is announced only under notifySentByMe, as the real service does.
-        """
-        chat = self.chat(phone, name)
-        if direction == "in":
-            chat.received += 1
-        message = Message(
-            message_id or self._message_id(), "", canonical(phone), direction, kind, text, at or self.world.now, "RECEIVED",
-            content if content is not None else _content(kind, text, self.base_url),
-        )  # fmt: skip
-        if not any(known.id == message.id for known in self.messages) or more.get("isEdit"):
-            self.messages.append(message)
-        if direction == "phone":
-            await self._tell(message)
-            if not self.notify_sent_by_me:
-                return None
-        return await self.webhook(self._received(chat, message, **more))
+    @routes.post("/instances/{instance}/token/{token}/read-message")
+    async def read_message(request: Request, instance: str, token: str) -> Response:
+        try:
+            enter(request, instance, token)
+            data = await body(request, "read-message")
+        except Refusal as refusal:
+            return JSONResponse({"error": refusal.error}, refusal.status)
+        twin.read.append({"phone": data["phone"], "messageId": data["messageId"]})
+        return Response(status_code=204)
 
-    # ---- sends
-    def queue(self, operation: str, phone: str, kind: str, text: str, content: dict[str, Any], body: dict[str, Any]) -> Message:
-        """Accepts a send into the queue; it leaves 1-3 s later (plus the asked delays), one after another."""
-        chat = self.chat(phone)
-        message = Message(
-            self._message_id(), self._message_id(), canonical(phone), "out", kind, text, self.world.now, "QUEUED", content,
-            reply_to=body.get("messageId"), edits=body.get("editMessageId"),
-        )  # fmt: skip
-        self.messages.append(message)
-        self.world.record("zapi", operation, message.id, phone=chat.phone, text=text, reply_to=message.reply_to)
-        rng = self.world.rng("zapi", "queue", message.id)
-        pause = rng.uniform(1, 3) + float(body.get("delayMessage") or 0) + float(body.get("delayTyping") or 0)
-        self._free_at = max(self._free_at, self.world.now) + timedelta(seconds=pause)
-        self.world.at(self._free_at, lambda: self._leave(message))
-        return message
+    @routes.get("/instances/{instance}/token/{token}/status")
+    async def status(request: Request, instance: str, token: str) -> Response:
+        try:
+            enter(request, instance, token)
+        except Refusal as refusal:
+            return JSONResponse({"error": refusal.error}, refusal.status)
+        error = "" if twin.connected else "You are not connected."
+        return JSONResponse({"connected": twin.connected, "error": error, "smartphoneConnected": twin.connected})
 
-    @property
-    def queued(self) -> int:
-        """How many sends wait for the phone to be connected again."""
-        return len(self._waiting)
+    @routes.get("/instances/{instance}/token/{token}/phone-exists/{phone}")
+    async def phone_exists(request: Request, instance: str, token: str, phone: str) -> Response:
+        try:
+            enter(request, instance, token)
+        except Refusal as refusal:
+            return JSONResponse({"error": refusal.error}, refusal.status)
+        chat = twin.exists(phone)
+        if chat is None:
+            return JSONResponse({"exists": False, "phone": None, "lid": None})
+        return JSONResponse({"exists": True, "phone": chat.phone, "lid": chat.lid})
 
-    async def _leave(self, message: Message) -> None:
-        if not self.connected:
-            self._waiting.append(message)
-            return
-        chat = self.chat(message.phone)
-        message.at = self.world.now
-        identity = {"phone": chat.phone, "zaapId": message.zaap_id, "messageId": message.id}
-        if not chat.exists:
-            message.status = "FAILED"
-            await self.webhook(self._callback("DeliveryCallback", **identity, error="Phone number does not exist"))
-            return
-        message.status = "SENT"
-        await self.webhook(self._callback("DeliveryCallback", **identity))
-        if self.notify_sent_by_me:
-            await self.webhook(self._received(chat, message))
-        await self.status("SENT", [message])
-        rng = self.world.rng("zapi", "arrive", message.id)
-        self.world.at(self.world.now + timedelta(seconds=rng.uniform(0.5, 4)), lambda: self._arrive(message))
+    @routes.put("/instances/{instance}/token/{token}/update-every-webhooks")
+    async def update_every_webhooks(request: Request, instance: str, token: str) -> Response:
+        try:
+            enter(request, instance, token)
+            data = await body(request, "update-every-webhooks")
+        except Refusal as refusal:
+            return JSONResponse({"error": refusal.error}, refusal.status)
+        twin.target(data["value"])
+        twin.notify_sent_by_me = bool(data.get("notifySentByMe", twin.notify_sent_by_me))
+        world.record("zapi", "update-every-webhooks", zapi_state.INSTANCE_ID)
+        return JSONResponse({"value": True})
 
-    async def _arrive(self, message: Message) -> None:
-        await self.status("RECEIVED", [message])
-        await self._tell(message)
-
-    async def _tell(self, message: Message) -> None:
-        for listener in self.listeners:
-            await listener(message)
-
-    async def status(self, status: str, messages: list[Message]) -> None:
-        """One MessageStatusCallback for one or several messages of a chat."""
-        if not messages:
-            return
-        for message in messages:
-            message.status = status
-        chat = self.chat(messages[0].phone)
-        await self.webhook(
-            self._callback("MessageStatusCallback", status=status, ids=[m.id for m in messages], phone=chat.phone, phoneDevice=0, isGroup=False)
-        )
-
-    async def connect(self, connected: bool) -> None:
-        """Loses or finds the phone. On reconnection the whole queue leaves at once, stale or not, as the real service does."""
-        if connected == self.connected:
-            return
-        self.connected = connected
-        if not connected:
-            await self.webhook(self._callback("DisconnectedCallback", connected=False, disconnected=True, error="Device has been disconnected"))
-            return
-        await self.webhook(self._callback("ConnectedCallback", connected=True, phone=CONNECTED_PHONE))
-        waiting, self._waiting = self._waiting, []
-        for message in waiting:
-            await self._leave(message)
-
-    def exists(self, phone: str) -> Chat | None:
-        """The chat behind a number, if WhatsApp has one."""
-        known = self.chats.get(canonical(phone))
-        if known is not None:
-            return known if known.exists else None
-        return self.chat(phone) if plausible(phone) else None
-
-    def target(self, url: str) -> None:
-        """Points every webhook of the instance to one URL."""
-        self.world.targets["zapi"] = WebhookTarget(url)
-
-    def _message_id(self) -> str:
-        number = self.world.next_id("zapi_message", 0)
-        return f"3EB0{self.world.rng('zapi', 'id', number).randrange(16**16):016X}"
-
-    def book(self) -> dict[str, Any]:
-        """What the phone saw: counts, and each chat's texts in order."""
-        chats: dict[str, list[dict[str, str]]] = {}
-        for message in self.messages:
-            line = {"direction": message.direction, "text": message.text, "status": message.status, "at": message.at.isoformat()}
-            chats.setdefault(message.phone, []).append(line)
-        counts = {way: sum(m.direction == way for m in self.messages) for way in ("in", "out", "phone")}
-        return {"connected": self.connected, "queued": self.queued, "messages": counts, "chats": chats}
+    _control(routes, twin)
+    return routes
 
 
-def _millis(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+def _control(routes: APIRouter, twin: zapi_state.Zapi) -> None:
+    @routes.get("/_media/{name}")
+    async def media(name: str) -> Response:
+        if name not in twin.media:
+            return JSONResponse({"error": "Not found"}, 404)
+        content, mime = twin.media[name]
+        return Response(content, media_type=mime)
+
+    @routes.post("/_control/inbound")
+    async def inbound(request: Request) -> Response:
+        twin.base_url = str(request.base_url).rstrip("/")
+        data: dict[str, Any] = await request.json()
+        phone, text = str(data.pop("phone")), str(data.pop("text", ""))
+        at = data.pop("at", None)
+        from_me, from_api = data.pop("fromMe", False), data.pop("fromApi", False)
+        try:
+            status = await twin.inbound(
+                phone,
+                text,
+                kind=data.pop("kind", "text"),
+                at=datetime.fromisoformat(at) if at else None,
+                message_id=data.pop("messageId", None),
+                direction="out" if from_api else "phone" if from_me else "in",
+                name=data.pop("name", None),
+                content=data.pop("content", None),
+                **data,
+            )
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"status": status})
+
+    @routes.get("/_control/messages")
+    async def messages(phone: str | None = None) -> list[dict[str, Any]]:
+        chosen = [m for m in twin.messages if phone is None or m.phone == twin.chat(phone).key]
+        return [
+            {
+                "id": m.id,
+                "phone": m.phone,
+                "direction": m.direction,
+                "kind": m.kind,
+                "text": m.text,
+                "status": m.status,
+                "at": m.at.isoformat(),
+                "reply_to": m.reply_to,
+                "edits": m.edits,
+            }
+            for m in chosen
+        ]
+
+    @routes.post("/_control/connection")
+    async def connection(request: Request) -> dict[str, bool]:
+        await twin.connect(bool((await request.json())["connected"]))
+        return {"connected": twin.connected}
+
+    @routes.post("/_control/number")
+    async def number(request: Request) -> dict[str, Any]:
+        data: dict[str, Any] = await request.json()
+        chat = twin.register(data["phone"], data.get("name", data["phone"]), data.get("spelling"))
+        chat.exists = bool(data.get("exists", True))
+        return {"phone": chat.phone, "lid": chat.lid, "exists": chat.exists}
 
 
-def _content(kind: str, text: str, base_url: str | None) -> dict[str, Any]:
-    """The part of a ReceivedCallback that differs by kind of message."""
-    media = f"{base_url or 'https://media.invalid'}/zapi/_media/"
-    shapes: dict[str, dict[str, Any]] = {
-        "text": {"text": {"message": text}},
-        "audio": {"audio": {"ptt": True, "seconds": 7, "audioUrl": media + "voice.ogg", "mimeType": "audio/ogg; codecs=opus", "viewOnce": False}},
-        "image": {"image": {"mimeType": "image/jpeg", "imageUrl": media + "photo.jpg", "thumbnailUrl": media + "photo.jpg", "downloadError": None,
-                            "caption": text, "width": 600, "height": 315, "viewOnce": False}},
-        "document": {"document": {"documentUrl": media + "file.pdf", "mimeType": "application/pdf", "title": text, "pageCount": 1, "fileName": "file.pdf"}},
-        "sticker": {"sticker": {"stickerUrl": media + "sticker.webp", "mimeType": "image/webp"}},
-        "reaction": {"reaction": {"value": text or "👍", "time": 0, "referencedMessage": {}}},
-        "location": {"location": {"latitude": -23.55, "longitude": -46.63, "name": text, "address": "", "url": ""}},
-        "call": {"notification": "CALL_VOICE", "notificationParameters": [], "callId": "SANDBOXCALL"},
-    }  # fmt: skip
-    if kind not in shapes:
-        raise ValueError(f"kind {kind!r}: one of {', '.join(shapes)}")
-    return shapes[kind]
+def _check(operation: str, data: dict[str, Any]) -> None:
+    fields = _FIELDS[operation]
+    for name, value in data.items():
+        if not isinstance(value, fields[name]) or (fields[name] is int and isinstance(value, bool)):
+            raise Refusal(400, f"{name} must be {fields[name].__name__}")
+        if name.startswith("delay") and not 1 <= value <= 15:
+            raise Refusal(400, f"{name} must be between 1 and 15")
+    for name in _REQUIRED[operation]:
+        if not data.get(name):
+            raise Refusal(400, f"{name} is required")
+    phone = data.get("phone")
+    if phone is not None and not (plausible(phone) or phone.endswith(("@lid", "-group"))):
+        raise Refusal(400, "Phone number is invalid")
 
 
-_TWINS: WeakKeyDictionary[World, Zapi] = WeakKeyDictionary()
-
-
-def of(world: World) -> Zapi:
-    """The Z-API state of a world, made on first use."""
-    if world not in _TWINS:
-        _TWINS[world] = Zapi(world)
-        world.book_sections["whatsapp"] = _TWINS[world].book
-    return _TWINS[world]
+def _decodes(url: str) -> bool:
+    try:
+        return bool(base64.b64decode(url.partition("base64,")[2], validate=True))
+    except (binascii.Error, ValueError):
+        return False
