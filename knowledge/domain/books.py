@@ -1,0 +1,177 @@
+"""What the gate needs of a database, as Protocols: one transaction in which facts are read, judged and recorded together."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from knowledge.domain.action import Action, Actor
+from knowledge.domain.campaign import PlatformCampaign
+from knowledge.domain.facts import Facts, KillSwitch
+from knowledge.domain.message import Message
+from knowledge.domain.money import Money
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Verdict
+
+Status = Literal[
+    "refused",  # the law said no
+    "suggested",  # advisory level or dry run: recorded, never executed
+    "waiting",  # a manager is asked
+    "authorised",  # may be executed; room is reserved
+    "executing",  # a process is talking to the vendor
+    "unknown",  # it was sent and the answer was lost: looked up before anything else
+    "done",
+    "failed",  # the vendor refused, or gave up after retries
+    "rejected",  # a manager said no
+    "expired",  # nobody answered in time
+    "cancelled",  # the kill switch or a takeover came between
+]
+FINAL: frozenset[Status] = frozenset({"refused", "suggested", "done", "failed", "rejected", "expired", "cancelled"})
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Proposal(_Record):
+    """A typed action somebody asks for. `key` names the intent: the same key is the same action for ever."""
+
+    action: Action
+    key: str
+    proposer: Actor
+    why: Message
+    evidence: tuple[dict[str, Any], ...] = ()
+    expected: dict[str, Any] | None = None
+    confidence: Decimal | None = None
+    correlation_id: str | None = None
+    undo_of: str | None = None
+    priority: Literal["low", "normal", "high", "critical"] = "normal"
+
+
+class ActionRecord(_Record):
+    """An action in the ledger, with what was known and said when it was decided."""
+
+    id: str
+    action: Action
+    key: str
+    fingerprint: str
+    proposer: Actor
+    why: Message
+    evidence: tuple[dict[str, Any], ...]
+    expected: dict[str, Any] | None
+    confidence: Decimal | None
+    correlation_id: str | None
+    undo_of: str | None
+    status: Status
+    verdict: Verdict
+    facts: Facts
+    attempts: int = 0
+    executor: str | None = None
+    result: dict[str, Any] | None = None
+    error: Message | None = None
+    created_at: datetime
+    decided_at: datetime
+    closed_at: datetime | None = None
+
+
+class Ticket(_Record):
+    """A request for approval. `exposure` is the worst spend the action may cause before the ticket expires."""
+
+    action_id: str
+    status: Literal["pending", "approved", "rejected", "expired"]
+    priority: str
+    exposure: Money | None
+    requested_at: datetime
+    expires_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    reason: str | None = None
+
+
+class Refs(_Record):
+    """Vendor ids and addresses an effect needs; read from our ledger, never told by a caller."""
+
+    external_id: str | None = None
+    to: str | None = None
+    lead_key: str | None = None
+    lead_name: str | None = None
+    lead_phone: str | None = None
+    desk_conversation: str | None = None
+    company_id: str | None = None
+    person_id: str | None = None
+    deal_id: str | None = None
+
+
+class GateTx(Protocol):
+    """One transaction. Everything done in it is kept together or not at all."""
+
+    async def lock_budget(self, workspace: str) -> None:
+        """Waits for the workspace's budget: from here to the commit nobody else judges or reserves spend."""
+        ...
+
+    async def action_by_key(self, key: str) -> ActionRecord | None: ...
+    async def action(self, action_id: str, *, lock: bool = False) -> ActionRecord | None: ...
+    async def insert(self, record: ActionRecord, ticket: Ticket | None) -> None: ...
+    async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
+        """Compare-and-set of the status; fields among executor, attempts, result, error, facts, verdict, decided_at, closed_at."""
+        ...
+
+    async def reserve(self, record: ActionRecord, now: datetime) -> None:
+        """Holds the room that the action needs until it is settled or released."""
+        ...
+
+    async def settle(self, action_id: str, *, kept: bool, now: datetime) -> None: ...
+    async def ledger_facts(
+        self,
+        action: Action,
+        proposer: Actor,
+        confidence: Decimal | None,
+        platform: tuple[PlatformCampaign, ...],
+        policy: Policy,
+        now: datetime,
+        *,
+        excluding: str | None,
+    ) -> Facts:
+        """Ledger and platform read put together; reservations of `excluding` are left out (it is the action itself)."""
+        ...
+
+    async def kills(self) -> tuple[KillSwitch, ...]: ...
+    async def add_kill(self, kill: KillSwitch) -> None: ...
+    async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool: ...
+    async def conversation_epoch(self, conversation_id: str) -> tuple[str, int] | None:
+        """(owner, epoch) now."""
+        ...
+
+    async def ticket(self, action_id: str, *, lock: bool = False) -> Ticket | None: ...
+    async def close_ticket(self, ticket: Ticket) -> None: ...
+    async def due_tickets(self, now: datetime) -> list[str]: ...
+    async def refs(self, action: Action) -> Refs: ...
+    async def apply(self, record: ActionRecord, result: dict[str, Any], now: datetime) -> None:
+        """Writes what the effect did into the ledger's own tables (campaigns, messages, links)."""
+        ...
+
+    async def executor_alive(self, executor: str) -> bool:
+        """Whether that process still lives."""
+        ...
+
+    async def stranded(self, executor: str) -> list[str]:
+        """Actions that were authorised, executing or unknown and belong to no living executor but this one."""
+        ...
+
+    async def audit(self, kind: str, actor: str, at: datetime, payload: dict[str, Any], action_id: str | None = None) -> None:
+        """Appends to the hash chain."""
+        ...
+
+    async def emit(self, kind: str, at: datetime, payload: dict[str, Any]) -> None:
+        """A live event for the cockpit, visible when the transaction commits."""
+        ...
+
+
+class GateBooks(Protocol):
+    """Where transactions come from."""
+
+    def transaction(self) -> AbstractAsyncContextManager[GateTx]: ...

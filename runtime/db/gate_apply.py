@@ -1,0 +1,267 @@
+"""What an effect did, written into the ledger's own tables, in the transaction that closes the action."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from knowledge.domain.action import (
+    AddDealNote,
+    MarkRead,
+    MirrorToDesk,
+    OpenDeal,
+    PauseCampaign,
+    PostDeskNote,
+    PublishCampaign,
+    ResumeCampaign,
+    SendMessage,
+    SetBudget,
+    SetDeskStatus,
+    UpsertCompany,
+    UpsertPerson,
+)
+from knowledge.domain.books import ActionRecord
+
+
+async def apply(conn: AsyncConnection, record: ActionRecord, result: dict[str, Any], now: datetime, crm_vendor: str) -> None:
+    """Dispatches on the action's type. Raises LookupError when the ledger lacks what the action was about."""
+    action = record.action
+    match action:
+        case PublishCampaign():
+            await _published(conn, record, action, result, now)
+        case SetBudget():
+            await _budget(conn, record, action, result, now)
+        case PauseCampaign() | ResumeCampaign():
+            await _status(conn, action, result, now)
+        case SendMessage():
+            await _sent(conn, record, action, result, now)
+        case MirrorToDesk():
+            await _desk(conn, action.conversation_id, result)
+            await conn.execute(
+                text("update messages set desk_message_id = :desk where id = :id"),
+                {"desk": result["desk_message_id"], "id": action.message_id},
+            )
+        case PostDeskNote() | SetDeskStatus():
+            await _desk(conn, action.conversation_id, result)
+        case UpsertCompany() | UpsertPerson() | OpenDeal() | AddDealNote():
+            await _crm(conn, action, result, now, crm_vendor)
+        case MarkRead():
+            pass  # nothing of ours changes when ticks turn blue
+
+
+async def _published(
+    conn: AsyncConnection, record: ActionRecord, action: PublishCampaign, result: dict[str, Any], now: datetime
+) -> None:
+    campaign = result["campaign"]
+    budget = campaign["daily_budget"] or action.daily_budget.model_dump()
+    await conn.execute(
+        text(
+            "insert into campaigns (id, workspace, platform, product_id, name, key, external_id, status, delivery, currency,"
+            " daily_budget_minor, launch_budget_minor, created_at, launched_at, last_change_at, synced_at)"
+            " values (:id, :workspace, :platform, :product_id, :name, :key, :external_id, 'testing', :delivery, :currency, :minor,"
+            " :minor, :now, :now, :now, :now)"
+            " on conflict (id) do update set external_id = excluded.external_id, status = 'testing', delivery = excluded.delivery,"
+            " currency = excluded.currency, daily_budget_minor = excluded.daily_budget_minor, key = excluded.key,"
+            " launch_budget_minor = excluded.launch_budget_minor, launched_at = excluded.launched_at, error = null,"
+            " last_change_at = excluded.last_change_at, synced_at = excluded.synced_at, name = excluded.name"
+        ),
+        {
+            "id": action.campaign_id,
+            "workspace": action.workspace,
+            "platform": action.platform,
+            "product_id": action.product_id,
+            "name": action.name,
+            "key": record.key,
+            "external_id": campaign["external_id"],
+            "delivery": campaign["delivery"],
+            "currency": budget["currency"],
+            "minor": budget["minor"],
+            "now": now,
+        },
+    )
+    await _change(conn, record, action.campaign_id, None, budget, now)
+    sets: dict[str, uuid.UUID] = {}
+    for level, table in (("ad_set", "ad_sets"), ("ad", "ads")):
+        for item in (o for o in result["objects"] if o["level"] == level):
+            own = uuid.uuid5(uuid.NAMESPACE_URL, f"{action.platform}:{level}:{item['external_id']}")
+            columns = {
+                "id": own,
+                "campaign_id": action.campaign_id,
+                "platform": action.platform,
+                "external_id": item["external_id"],
+                "name": item["name"],
+                "delivery": item["delivery"],
+                "now": now,
+            }
+            if level == "ad_set":
+                sets[item["external_id"]] = own
+                extra_names, extra_values = "", ""
+            else:
+                columns["ad_set_id"] = sets.get(item["parent_external_id"])
+                extra_names, extra_values = ", ad_set_id", ", :ad_set_id"
+            await conn.execute(
+                text(
+                    f"insert into {table} (id, campaign_id, platform, external_id, name, status, delivery, created_at, synced_at{extra_names})"
+                    f" values (:id, :campaign_id, :platform, :external_id, :name, 'testing', :delivery, :now, :now{extra_values})"
+                    " on conflict (platform, external_id) do update set delivery = excluded.delivery, synced_at = excluded.synced_at"
+                ),
+                columns,
+            )
+
+
+async def _change(
+    conn: AsyncConnection, record: ActionRecord, campaign_id: str, before: int | None, after: dict[str, Any], now: datetime
+) -> None:
+    await conn.execute(
+        text(
+            "insert into budget_changes (id, campaign_id, action_id, from_minor, to_minor, currency, at, reason)"
+            " values (:id, :campaign_id, :action_id, :before, :after, :currency, :now, :reason) on conflict (id) do nothing"
+        ),
+        {
+            "id": uuid.uuid5(uuid.NAMESPACE_URL, f"budget-change:{record.id}"),
+            "campaign_id": campaign_id,
+            "action_id": record.id,
+            "before": before,
+            "after": after["minor"],
+            "currency": after["currency"],
+            "now": now,
+            "reason": record.why.id,
+        },
+    )
+
+
+async def _budget(conn: AsyncConnection, record: ActionRecord, action: SetBudget, result: dict[str, Any], now: datetime) -> None:
+    after = result["campaign"]["daily_budget"]
+    if after is None:
+        raise LookupError(f"the platform names no daily budget for {action.campaign_id} after the change")
+    # From what the platform had just before, which may differ from our ledger when somebody changed it by hand.
+    before = record.facts.campaign.daily_budget.minor if record.facts.campaign else None
+    await conn.execute(
+        text(
+            "update campaigns set daily_budget_minor = :minor, currency = :currency, delivery = :delivery, last_change_at = :now,"
+            " synced_at = :now, status = case when status = 'testing' and :raised then 'scaling' else status end where id = :id"
+        ),
+        {
+            "id": action.campaign_id,
+            "minor": after["minor"],
+            "currency": after["currency"],
+            "delivery": result["campaign"]["delivery"],
+            "raised": before is not None and after["minor"] > before,
+            "now": now,
+        },
+    )
+    await _change(conn, record, action.campaign_id, before, after, now)
+
+
+async def _status(conn: AsyncConnection, action: PauseCampaign | ResumeCampaign, result: dict[str, Any], now: datetime) -> None:
+    paused = isinstance(action, PauseCampaign)
+    await conn.execute(
+        text(
+            "update campaigns set status = :status, delivery = :delivery, last_change_at = :now, synced_at = :now,"
+            " paused_at = case when :paused then cast(:now as timestamptz) else null end where id = :id"
+        ),
+        {
+            "id": action.campaign_id,
+            "status": "paused" if paused else "active",
+            "delivery": result["campaign"]["delivery"],
+            "paused": paused,
+            "now": now,
+        },
+    )
+
+
+async def _sent(conn: AsyncConnection, record: ActionRecord, action: SendMessage, result: dict[str, Any], now: datetime) -> None:
+    if action.author == "human":  # the desk told us of this message, so its row is there already
+        await conn.execute(
+            text(
+                "update messages set external_id = :external_id, status = 'sent', sent_at = :now, action_id = :action_id"
+                " where conversation_id = :conversation_id and desk_message_id = :desk"
+            ),
+            {
+                "external_id": result["external_id"],
+                "now": now,
+                "action_id": record.id,
+                "conversation_id": action.conversation_id,
+                "desk": action.desk_message_id,
+            },
+        )
+    else:
+        seq = await conn.execute(
+            text("update conversations set next_seq = next_seq + 1, last_outbound_at = :now where id = :id returning next_seq - 1"),
+            {"id": action.conversation_id, "now": now},
+        )
+        await conn.execute(
+            text(
+                "insert into messages (id, conversation_id, seq, direction, author, body, external_id, status, sent_at, created_at,"
+                " action_id) values (:id, :conversation_id, :seq, 'out', 'bot', :body, :external_id, 'sent', :now, :now, :action_id)"
+            ),
+            {
+                "id": uuid.uuid5(uuid.NAMESPACE_URL, f"message:{record.id}"),
+                "conversation_id": action.conversation_id,
+                "seq": seq.scalar_one(),
+                "body": action.text,
+                "external_id": result["external_id"],
+                "now": now,
+                "action_id": record.id,
+            },
+        )
+
+
+async def _desk(conn: AsyncConnection, conversation_id: str, result: dict[str, Any]) -> None:
+    if "desk_conversation_id" in result:
+        await conn.execute(
+            text("update conversations set desk_contact_id = :contact, desk_conversation_id = :conversation where id = :id"),
+            {"id": conversation_id, "contact": result["desk_contact_id"], "conversation": result["desk_conversation_id"]},
+        )
+
+
+async def _crm(
+    conn: AsyncConnection,
+    action: UpsertCompany | UpsertPerson | OpenDeal | AddDealNote,
+    result: dict[str, Any],
+    now: datetime,
+    vendor: str,
+) -> None:
+    entity = action.kind.partition(".")[2]
+    await conn.execute(
+        text(
+            "insert into crm_links (vendor, entity, lead_id, key, external_id, created_at)"
+            " values (:vendor, :entity, :lead_id, :key, :external_id, :now)"
+            " on conflict (vendor, entity, lead_id, key) do update set external_id = excluded.external_id"
+        ),
+        {
+            "vendor": vendor,
+            "entity": entity,
+            "lead_id": action.lead_id,
+            "key": action.ref if isinstance(action, AddDealNote) else "",
+            "external_id": result["external_id"],
+            "now": now,
+        },
+    )
+    if isinstance(action, OpenDeal):
+        await conn.execute(
+            text("update leads set oportunidade_pipe_id = :deal where id = :id"),
+            {"deal": result["external_id"], "id": action.lead_id},
+        )
+    if isinstance(action, UpsertCompany):
+        await conn.execute(
+            text(
+                "insert into empresa (id, lead_id, name, cnpj, city, state, created_at, updated_at)"
+                " values (:id, :lead_id, :name, :cnpj, :city, :state, :now, :now)"
+                " on conflict (cnpj) do update set name = excluded.name, city = coalesce(excluded.city, empresa.city),"
+                " state = coalesce(excluded.state, empresa.state), updated_at = excluded.updated_at"
+            ),
+            {
+                "id": uuid.uuid5(uuid.NAMESPACE_URL, f"empresa:{action.cnpj or action.lead_id}"),
+                "lead_id": action.lead_id,
+                "name": action.name,
+                "cnpj": action.cnpj,
+                "city": action.city,
+                "state": action.state,
+                "now": now,
+            },
+        )

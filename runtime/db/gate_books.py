@@ -1,0 +1,595 @@
+"""The gate's books on Postgres. One transaction per errand; money is read under the workspace's budget lock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, PublishCampaign, parse_action
+from knowledge.domain.books import ActionRecord, Refs, Status, Ticket
+from knowledge.domain.campaign import PlatformCampaign
+from knowledge.domain.clock import day_bounds, week_bounds
+from knowledge.domain.facts import (
+    BudgetFacts,
+    CampaignFacts,
+    ConversationFacts,
+    Exposure,
+    Facts,
+    KillSwitch,
+    Reservation,
+)
+from knowledge.domain.message import Message
+from knowledge.domain.money import Money
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Verdict
+from runtime.db import gate_apply
+from runtime.db.lease import alive
+
+RUNNING = ("active", "testing", "scaling")
+LIVE = ("active", "in_review", "with_issues", "unknown")
+"""Deliveries that may spend. Unknown counts: doubt is never room."""
+COUNTED = ("authorised", "executing", "unknown", "done")
+
+
+def canonical(value: Any) -> str:
+    """The one spelling of a JSON value that is hashed and kept."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def chain_hash(prev: str, seq: int, at: datetime, kind: str, actor: str, payload_text: str) -> str:
+    """The hash of one audit row: any changed byte of it, or of a row before it, changes every later hash."""
+    head = canonical([prev, seq, at.astimezone(ZoneInfo("UTC")).isoformat(), kind, actor])
+    return hashlib.sha256((head + payload_text).encode()).hexdigest()
+
+
+class PgGateTx:
+    """knowledge.domain.books.GateTx on one Postgres connection."""
+
+    def __init__(self, conn: AsyncConnection, crm_vendor: str) -> None:
+        self.conn = conn
+        self._crm_vendor = crm_vendor
+
+    async def _rows(self, sql: str, **params: Any) -> list[Any]:
+        return list((await self.conn.execute(text(sql), params)).mappings())
+
+    async def _one(self, sql: str, **params: Any) -> Any | None:
+        rows = await self._rows(sql, **params)
+        return rows[0] if rows else None
+
+    async def _do(self, sql: str, **params: Any) -> int:
+        return (await self.conn.execute(text(sql), params)).rowcount
+
+    # -- actions --------------------------------------------------------------------------------------------------------------
+
+    async def lock_budget(self, workspace: str) -> None:
+        await self.conn.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"budget:{workspace}"})
+
+    async def action_by_key(self, key: str) -> ActionRecord | None:
+        row = await self._one("select * from actions where idempotency_key = :key", key=key)
+        return _record(row) if row else None
+
+    async def action(self, action_id: str, *, lock: bool = False) -> ActionRecord | None:
+        row = await self._one(f"select * from actions where id = :id{' for update' if lock else ''}", id=action_id)
+        return _record(row) if row else None
+
+    async def insert(self, record: ActionRecord, ticket: Ticket | None) -> None:
+        action = record.action
+        await self._do(
+            "insert into actions (id, workspace, kind, platform, campaign_id, conversation_id, lead_id, args, fingerprint,"
+            " idempotency_key, proposer_kind, proposer_id, why, evidence, expected, confidence, correlation_id, status, verdict,"
+            " facts, policy_version, undo_of, created_at, decided_at, closed_at)"
+            " values (:id, :workspace, :kind, :platform, :campaign_id, :conversation_id, :lead_id, :args, :fingerprint, :key,"
+            " :proposer_kind, :proposer_id, :why, :evidence, :expected, :confidence, :correlation_id, :status, :verdict, :facts,"
+            " :policy_version, :undo_of, :created_at, :decided_at, :closed_at)",
+            id=record.id,
+            workspace=action.workspace,
+            kind=action.kind,
+            platform=getattr(action, "platform", None),
+            campaign_id=getattr(action, "campaign_id", None),
+            conversation_id=getattr(action, "conversation_id", None),
+            lead_id=getattr(action, "lead_id", None),
+            args=canonical(action.args()),
+            fingerprint=record.fingerprint,
+            key=record.key,
+            proposer_kind=record.proposer.kind,
+            proposer_id=canonical(record.proposer) if record.proposer.role else record.proposer.id,
+            why=canonical(record.why),
+            evidence=canonical(list(record.evidence)),
+            expected=canonical(record.expected) if record.expected is not None else None,
+            confidence=record.confidence,
+            correlation_id=record.correlation_id,
+            status=record.status,
+            verdict=canonical(record.verdict),
+            facts=canonical(record.facts),
+            policy_version=record.verdict.policy_version,
+            undo_of=record.undo_of,
+            created_at=record.created_at,
+            decided_at=record.decided_at,
+            closed_at=record.closed_at,
+        )
+        if ticket is not None:
+            await self._do(
+                "insert into approvals (id, action_id, workspace, status, priority, exposure_minor, exposure_currency,"
+                " requested_at, expires_at) values (:id, :action_id, :workspace, :status, :priority, :minor, :currency,"
+                " :requested_at, :expires_at)",
+                id=uuid.uuid5(uuid.NAMESPACE_URL, f"ticket:{record.id}"),
+                action_id=record.id,
+                workspace=action.workspace,
+                status=ticket.status,
+                priority=ticket.priority,
+                minor=ticket.exposure.minor if ticket.exposure else None,
+                currency=ticket.exposure.currency if ticket.exposure else None,
+                requested_at=ticket.requested_at,
+                expires_at=ticket.expires_at,
+            )
+
+    async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
+        columns = {"executor", "attempts", "result", "error", "facts", "verdict", "decided_at", "closed_at", "execution_started_at"}
+        unknown = set(fields) - columns
+        if unknown:
+            raise TypeError(f"change() cannot set {', '.join(sorted(unknown))}")
+        jsons = {"result", "error", "facts", "verdict"}
+        values = {k: canonical(v) if k in jsons and v is not None else v for k, v in fields.items()}
+        if isinstance(fields.get("verdict"), Verdict):
+            values["policy_version"] = fields["verdict"].policy_version
+        sets = "".join(f", {name} = :{name}" for name in values)
+        count = await self._do(
+            f"update actions set status = :to{sets} where id = :id and status = :expected",
+            id=action_id,
+            expected=expected,
+            to=to,
+            **values,
+        )
+        return count == 1
+
+    # -- room -----------------------------------------------------------------------------------------------------------------
+
+    async def reserve(self, record: ActionRecord, now: datetime) -> None:
+        action = record.action
+        if not isinstance(action, CAMPAIGN):
+            return
+        budget: Money | None = getattr(action, "daily_budget", None)
+        if budget is None:
+            if action.kind == "campaign.pause" or record.facts.campaign is None:
+                return
+            budget = record.facts.campaign.daily_budget
+        await self._do(
+            "insert into reservations (id, action_id, workspace, platform, campaign_id, exposure_minor, currency, status, created_at,"
+            " expires_at) values (:id, :action_id, :workspace, :platform, :campaign_id, :minor, :currency, 'held', :now, :expires)"
+            " on conflict (action_id) do nothing",
+            id=uuid.uuid5(uuid.NAMESPACE_URL, f"reservation:{record.id}"),
+            action_id=record.id,
+            workspace=action.workspace,
+            platform=action.platform,
+            campaign_id=action.campaign_id,
+            minor=budget.minor,
+            currency=budget.currency,
+            now=now,
+            expires=now + timedelta(days=1),
+        )
+
+    async def settle(self, action_id: str, *, kept: bool, now: datetime) -> None:
+        await self._do(
+            "update reservations set status = :status, closed_at = :now where action_id = :id and status = 'held'",
+            id=action_id,
+            status="settled" if kept else "released",
+            now=now,
+        )
+
+    # -- facts ----------------------------------------------------------------------------------------------------------------
+
+    async def ledger_facts(
+        self,
+        action: Action,
+        proposer: Actor,
+        confidence: Decimal | None,
+        platform: tuple[PlatformCampaign, ...],
+        policy: Policy,
+        now: datetime,
+        *,
+        excluding: str | None,
+    ) -> Facts:
+        facts = Facts(now=now, proposer=str(proposer), confidence=confidence, kills=await self.kills())
+        if isinstance(action, CAMPAIGN):
+            return await self._campaign_facts(facts, action, platform, policy, excluding)
+        if isinstance(action, CONVERSATION):
+            return facts.model_copy(update={"conversation": await self._conversation(action.conversation_id)})
+        return facts
+
+    async def _campaign_facts(
+        self, facts: Facts, action: Any, platform: tuple[PlatformCampaign, ...], policy: Policy, excluding: str | None
+    ) -> Facts:
+        now, unreadable = facts.now, list[str]()
+        day_start, day_end = day_bounds(now, policy.time_zone)
+        week_start, week_end = week_bounds(now, policy.time_zone)
+        today = now.astimezone(ZoneInfo(policy.time_zone)).date()
+        monday = week_start.astimezone(ZoneInfo(policy.time_zone)).date()
+        fresh = {(p.platform, p.external_id): p for p in platform}
+        rows = await self._rows(
+            "select c.id, c.platform, c.name, c.external_id, c.status, c.delivery, c.currency, c.daily_budget_minor, c.launched_at,"
+            " coalesce(s.today, 0) as spent_today, coalesce(s.spend7, 0) as spend7, coalesce(s.revenue7, 0) as revenue7,"
+            " coalesce(s.impressions7, 0) as impressions7, coalesce(b.highest, 0) as highest_today,"
+            " d.from_minor as day_ago_minor, d.to_minor as first_to_minor, r.at as last_raise_at"
+            " from campaigns c"
+            " left join lateral (select sum(spend_minor) filter (where day = :today) as today, sum(spend_minor) as spend7,"
+            "   sum(revenue_minor) as revenue7, sum(impressions) as impressions7 from analytics a"
+            "   where a.campaign_id = c.id and a.level = 'campaign' and a.hour is null and a.day > :week_ago) s on true"
+            " left join lateral (select max(greatest(from_minor, to_minor)) as highest from budget_changes x"
+            "   where x.campaign_id = c.id and x.at >= :day_start and x.at < :day_end) b on true"
+            " left join lateral (select from_minor, to_minor from budget_changes x where x.campaign_id = c.id and x.at > :day_ago"
+            "   order by x.at limit 1) d on true"
+            " left join lateral (select max(at) as at from budget_changes x where x.campaign_id = c.id and x.to_minor > x.from_minor)"
+            "   r on true"
+            " where c.workspace = :workspace and c.external_id is not null",
+            workspace=action.workspace,
+            today=today,
+            week_ago=today - timedelta(days=7),
+            day_start=day_start,
+            day_end=day_end,
+            day_ago=now - timedelta(hours=24),
+        )
+        exposures: list[Exposure] = []
+        target: CampaignFacts | None = None
+        known: set[tuple[str, str]] = set()
+        read = bool(platform) or not isinstance(action, PublishCampaign)
+        for row in rows:
+            known.add((row["platform"], row["external_id"]))
+            read_of = fresh.get((row["platform"], row["external_id"]))
+            if row["currency"] != policy.currency or row["daily_budget_minor"] is None:
+                unreadable.append(f"{row['id']}.currency")
+                continue
+            ledger = Money(minor=row["daily_budget_minor"], currency=row["currency"])
+            budget = read_of.daily_budget if read_of and read_of.daily_budget else ledger
+            delivery = read_of.delivery if read_of else row["delivery"]
+            if row["platform"] == action.platform and read and platform and read_of is None and row["status"] in RUNNING:
+                unreadable.append(f"{row['platform']}.{row['external_id']}")
+            delivering = delivery in LIVE if read_of else row["status"] in RUNNING
+            zero = Money.zero(policy.currency)
+            exposures.append(
+                Exposure(
+                    campaign_id=row["id"],
+                    platform=row["platform"],
+                    delivering=delivering,
+                    daily_budget=budget,
+                    highest_today=Money(minor=max(int(row["highest_today"]), budget.minor, ledger.minor), currency=policy.currency),
+                    spent_today=zero + Money(minor=int(row["spent_today"]), currency=policy.currency),
+                )
+            )
+            if row["id"] == action.campaign_id:
+                baseline = row["day_ago_minor"] if row["day_ago_minor"] is not None else row["first_to_minor"]
+                target = CampaignFacts(
+                    campaign_id=row["id"],
+                    platform=row["platform"],
+                    name=row["name"],
+                    external_id=row["external_id"],
+                    status=row["status"],
+                    delivery=delivery,
+                    daily_budget=budget,
+                    ledger_budget=ledger,
+                    baseline_budget=Money(minor=int(baseline), currency=policy.currency) if baseline is not None else budget,
+                    launched_at=row["launched_at"],
+                    last_raise_at=row["last_raise_at"],
+                    impressions_7d=int(row["impressions7"]),
+                    spend_7d=Money(minor=int(row["spend7"]), currency=policy.currency),
+                    revenue_7d=Money(minor=int(row["revenue7"]), currency=policy.currency),
+                    read_at=read_of.read_at if read_of else None,
+                )
+                if platform and read_of is None:
+                    unreadable.append(f"{row['platform']}.{row['external_id']}")
+        # Somebody else's campaigns in the same ad account spend the same money.
+        for (name, external_id), campaign in fresh.items():
+            if (name, external_id) in known or campaign.delivery not in LIVE:
+                continue
+            if campaign.daily_budget is None or campaign.daily_budget.currency != policy.currency:
+                unreadable.append(f"{name}.{external_id}.daily_budget")
+                continue
+            exposures.append(
+                Exposure(
+                    campaign_id=f"{name}:{external_id}",
+                    platform=campaign.platform,
+                    delivering=True,
+                    daily_budget=campaign.daily_budget,
+                    highest_today=campaign.daily_budget,
+                    spent_today=Money.zero(policy.currency),
+                )
+            )
+        week = await self._one(
+            "select coalesce(sum(spend_minor), 0) as spent, bool_or(currency <> :currency) as foreign_currency from analytics"
+            " where workspace = :workspace and level = 'campaign' and hour is null and day >= :monday and day < :today",
+            workspace=action.workspace,
+            currency=policy.currency,
+            monday=monday,
+            today=today,
+        )
+        assert week is not None  # an aggregate without group by always has one row
+        if week["foreign_currency"]:
+            unreadable.append("analytics.currency")
+        done = await self._one(
+            "select count(*) as n from actions where workspace = :workspace and kind = any(:kinds) and status = any(:counted)"
+            " and decided_at >= :day_start and decided_at < :day_end and id::text <> :own",
+            workspace=action.workspace,
+            kinds=["campaign.set_budget", "campaign.pause", "campaign.resume"],
+            counted=list(COUNTED),
+            day_start=day_start,
+            day_end=day_end,
+            own=excluding or "",
+        )
+        assert done is not None
+        held = await self._rows(
+            "select action_id, campaign_id, platform, exposure_minor, currency from reservations"
+            " where workspace = :workspace and status = 'held' and action_id::text <> :own",
+            workspace=action.workspace,
+            own=excluding or "",
+        )
+        budget_facts = BudgetFacts(
+            exposures=tuple(exposures),
+            reservations=tuple(
+                Reservation(
+                    action_id=str(r["action_id"]),
+                    campaign_id=r["campaign_id"],
+                    platform=r["platform"],
+                    daily_budget=Money(minor=r["exposure_minor"], currency=r["currency"]),
+                )
+                for r in held
+            ),
+            spent_week_before_today=Money(minor=int(week["spent"]), currency=policy.currency),
+            days_left_after_today=max(0, round((week_end - day_end).total_seconds() / 86400)),
+            adjustments_today=int(done["n"]),
+        )
+        return facts.model_copy(update={"campaign": target, "budget": budget_facts, "unreadable": tuple(sorted(set(unreadable)))})
+
+    async def _conversation(self, conversation_id: str) -> ConversationFacts | None:
+        row = await self._one(
+            "select c.id, c.owner, c.epoch, c.last_inbound_at, l.opted_out_at from conversations c"
+            " join leads l on l.id = c.lead_id where c.id = :id for update of c",
+            id=conversation_id,
+        )
+        if row is None:
+            return None
+        return ConversationFacts(
+            conversation_id=str(row["id"]),
+            owner=row["owner"],
+            epoch=row["epoch"],
+            opted_out=row["opted_out_at"] is not None,
+            last_inbound_at=row["last_inbound_at"],
+        )
+
+    async def conversation_epoch(self, conversation_id: str) -> tuple[str, int] | None:
+        row = await self._one("select owner, epoch from conversations where id = :id", id=conversation_id)
+        return (row["owner"], row["epoch"]) if row else None
+
+    # -- kill switches --------------------------------------------------------------------------------------------------------
+
+    async def kills(self) -> tuple[KillSwitch, ...]:
+        rows = await self._rows("select * from kill_switches where lifted_at is null order by set_at, id")
+        return tuple(
+            KillSwitch(
+                id=str(r["id"]),
+                scope=r["scope"],
+                target=r["target"] or None,
+                reason=r["reason"],
+                set_by=r["set_by"],
+                set_at=r["set_at"],
+            )
+            for r in rows
+        )
+
+    async def add_kill(self, kill: KillSwitch) -> None:
+        await self._do(
+            "insert into kill_switches (id, scope, target, reason, set_by, set_at)"
+            " values (:id, :scope, :target, :reason, :set_by, :set_at)",
+            **(kill.model_dump() | {"target": kill.target or ""}),
+        )
+
+    async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool:
+        try:
+            key = uuid.UUID(kill_id)
+        except ValueError:
+            return False
+        count = await self._do(
+            "update kill_switches set lifted_by = :by, lifted_at = :now where id = :id and lifted_at is null",
+            id=key,
+            by=by,
+            now=now,
+        )
+        return count == 1
+
+    # -- tickets --------------------------------------------------------------------------------------------------------------
+
+    async def ticket(self, action_id: str, *, lock: bool = False) -> Ticket | None:
+        row = await self._one(f"select * from approvals where action_id = :id{' for update' if lock else ''}", id=action_id)
+        if row is None:
+            return None
+        exposure = None
+        if row["exposure_minor"] is not None:
+            exposure = Money(minor=row["exposure_minor"], currency=row["exposure_currency"])
+        return Ticket(
+            action_id=str(row["action_id"]),
+            status=row["status"],
+            priority=row["priority"],
+            exposure=exposure,
+            requested_at=row["requested_at"],
+            expires_at=row["expires_at"],
+            decided_by=row["decided_by"],
+            decided_at=row["decided_at"],
+            reason=row["decision_reason"],
+        )
+
+    async def close_ticket(self, ticket: Ticket) -> None:
+        await self._do(
+            "update approvals set status = :status, decided_by = :by, decided_at = :at, decision_reason = :reason"
+            " where action_id = :id and status = 'pending'",
+            id=ticket.action_id,
+            status=ticket.status,
+            by=ticket.decided_by,
+            at=ticket.decided_at,
+            reason=ticket.reason,
+        )
+
+    async def due_tickets(self, now: datetime) -> list[str]:
+        rows = await self._rows(
+            "select action_id from approvals where status = 'pending' and expires_at <= :now order by expires_at", now=now
+        )
+        return [str(r["action_id"]) for r in rows]
+
+    # -- effects --------------------------------------------------------------------------------------------------------------
+
+    async def refs(self, action: Action) -> Refs:
+        if isinstance(action, CAMPAIGN):
+            row = await self._one("select external_id from campaigns where id = :id", id=action.campaign_id)
+            return Refs(external_id=row["external_id"] if row else None)
+        if isinstance(action, CONVERSATION):
+            row = await self._one(
+                "select c.desk_conversation_id, l.id as lead_id, l.name, l.phone,"
+                " (select value from contact_identities i where i.lead_id = l.id"
+                "   order by array_position(array['wa_id', 'phone_e164', 'lid', 'bsuid'], i.kind), first_seen_at limit 1) as address"
+                " from conversations c join leads l on l.id = c.lead_id where c.id = :id",
+                id=action.conversation_id,
+            )
+            if row is None:
+                return Refs()
+            return Refs(
+                to=row["address"],
+                lead_key=str(row["lead_id"]),
+                lead_name=row["name"],
+                lead_phone=row["phone"],
+                desk_conversation=row["desk_conversation_id"],
+            )
+        assert isinstance(action, CRM)
+        rows = await self._rows(
+            "select entity, external_id from crm_links where vendor = :vendor and lead_id = :id and key = ''",
+            vendor=self._crm_vendor,
+            id=action.lead_id,
+        )
+        links = {r["entity"]: r["external_id"] for r in rows}
+        return Refs(company_id=links.get("company"), person_id=links.get("person"), deal_id=links.get("deal"))
+
+    async def apply(self, record: ActionRecord, result: dict[str, Any], now: datetime) -> None:
+        await gate_apply.apply(self.conn, record, result, now, self._crm_vendor)
+
+    async def executor_alive(self, executor: str) -> bool:
+        return await alive(self.conn, executor)
+
+    async def stranded(self, executor: str) -> list[str]:
+        rows = await self._rows(
+            "select id, kind, status, executor from actions where status = 'executing' or (status = 'unknown' and attempts < 10"
+            " and kind <> 'message.send') or (status = 'authorised' and decided_at < clock_timestamp() - interval '1 minute')"
+            " order by created_at limit 500"
+        )
+        found: list[str] = []
+        living: dict[str, bool] = {executor: True}
+        for row in rows:
+            owner = row["executor"]
+            if row["status"] == "executing" and owner is not None:
+                if owner not in living:
+                    living[owner] = await self.executor_alive(owner)
+                if living[owner]:
+                    continue
+            found.append(str(row["id"]))
+        return found
+
+    # -- record ---------------------------------------------------------------------------------------------------------------
+
+    async def audit(self, kind: str, actor: str, at: datetime, payload: dict[str, Any], action_id: str | None = None) -> None:
+        await self.conn.execute(text("select pg_advisory_xact_lock(hashtextextended('audit', 0))"))
+        last = await self._one("select seq, hash from audit_log order by seq desc limit 1")
+        seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, "")
+        body = canonical(payload)
+        await self._do(
+            "insert into audit_log (seq, at, kind, action_id, actor, payload, payload_text, prev_hash, hash)"
+            " values (:seq, :at, :kind, :action_id, :actor, :payload, :payload, :prev, :hash)",
+            seq=seq,
+            at=at,
+            kind=kind,
+            action_id=action_id,
+            actor=actor,
+            payload=body,
+            prev=prev,
+            hash=chain_hash(prev, seq, at, kind, actor, body),
+        )
+
+    async def emit(self, kind: str, at: datetime, payload: dict[str, Any]) -> None:
+        await self._do(
+            "insert into live_events (at, kind, payload) values (:at, :kind, :payload)",
+            at=at,
+            kind=kind,
+            payload=canonical(payload),
+        )
+
+
+class PgGateBooks:
+    """knowledge.domain.books.GateBooks on a Postgres engine."""
+
+    def __init__(self, engine: AsyncEngine, *, crm_vendor: str = "piperun") -> None:
+        self._engine = engine
+        self._crm_vendor = crm_vendor
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PgGateTx]:
+        async with self._engine.begin() as conn:
+            yield PgGateTx(conn, self._crm_vendor)
+
+
+async def verify_chain(conn: AsyncConnection) -> tuple[int, int | None]:
+    """(rows read, seq of the first row that does not fit the chain or None)."""
+    prev, expected, count = "", 1, 0
+    result = await conn.stream(text("select seq, at, kind, actor, payload_text, prev_hash, hash from audit_log order by seq"))
+    async for row in result.mappings():
+        count += 1
+        fits = row["seq"] == expected and row["prev_hash"] == prev
+        if not fits or row["hash"] != chain_hash(prev, row["seq"], row["at"], row["kind"], row["actor"], row["payload_text"]):
+            return count, row["seq"]
+        prev, expected = row["hash"], expected + 1
+    return count, None
+
+
+def _record(row: Any) -> ActionRecord:
+    proposer_id = row["proposer_id"]
+    if proposer_id.startswith("{"):
+        proposer = Actor.model_validate_json(proposer_id)
+    else:
+        proposer = Actor(kind=row["proposer_kind"], id=proposer_id)
+    return ActionRecord(
+        id=str(row["id"]),
+        action=parse_action(row["args"]),
+        key=row["idempotency_key"],
+        fingerprint=row["fingerprint"],
+        proposer=proposer,
+        why=Message.model_validate(row["why"]),
+        evidence=tuple(row["evidence"] or ()),
+        expected=row["expected"],
+        confidence=row["confidence"],
+        correlation_id=row["correlation_id"],
+        undo_of=str(row["undo_of"]) if row["undo_of"] else None,
+        status=row["status"],
+        verdict=Verdict.model_validate(row["verdict"]),
+        facts=Facts.model_validate(row["facts"]),
+        attempts=row["attempts"],
+        executor=row["executor"],
+        result=row["result"],
+        error=Message.model_validate(row["error"]) if row["error"] else None,
+        created_at=row["created_at"],
+        decided_at=row["decided_at"],
+        closed_at=row["closed_at"],
+    )

@@ -1,0 +1,162 @@
+"""What each typed action does to the outside world, in terms of the ports. Reached only from the gate.
+
+Every `perform` may be repeated with the same key after a lost answer, because the adapters look before they create and budgets and
+states are absolute. The one exception is text to a lead: WhatsApp has no look-up, so a lost answer is never followed by a second send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from knowledge.domain.action import (
+    CAMPAIGN,
+    Action,
+    AddDealNote,
+    MarkRead,
+    MirrorToDesk,
+    OpenDeal,
+    PauseCampaign,
+    Platform,
+    PostDeskNote,
+    PublishCampaign,
+    ResumeCampaign,
+    SendMessage,
+    SetBudget,
+    SetDeskStatus,
+    UpsertCompany,
+    UpsertPerson,
+)
+from knowledge.domain.books import Refs
+from knowledge.domain.campaign import PlatformCampaign, PublishedCampaign
+from tools.errors import Refused
+from tools.ports import AdPlatform, Crm, Desk, Messenger
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside world as this installation has it. A missing port refuses its actions with a sentence, never silently."""
+
+    ads: Mapping[Platform, AdPlatform] = field(default_factory=dict[Platform, AdPlatform])
+    messenger: Messenger | None = None
+    desk: Desk | None = None
+    crm: Crm | None = None
+
+
+def repeatable(action: Action) -> bool:
+    """Whether a second attempt under the same key is safe after a lost answer."""
+    return not isinstance(action, SendMessage)
+
+
+class Effects:
+    """Performs actions through the ports. Writes raise NoPermit unless the gate opened a permit around the call."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.ports = ports
+
+    def _ads(self, platform: Platform) -> AdPlatform:
+        port = self.ports.ads.get(platform)
+        if port is None:
+            raise Refused(platform, "connect", f"no {platform} account is configured; add one under vendors in agentos.yaml")
+        return port
+
+    @staticmethod
+    def _need(port: _T | None, name: str) -> _T:
+        if port is None:
+            raise Refused(name, "connect", f"no {name} is configured; add one under vendors in agentos.yaml")
+        return port
+
+    @staticmethod
+    def _id(value: str | None, what: str) -> str:
+        if value is None:
+            raise Refused("ledger", "refs", f"{what} is not known in the ledger yet")
+        return value
+
+    async def read(self, action: Action) -> tuple[PlatformCampaign, ...]:
+        """The platform's own word on its campaigns, fresh, for judging. Empty for actions that are not about campaigns."""
+        if not isinstance(action, CAMPAIGN):
+            return ()
+        return tuple(await self._ads(action.platform).list_campaigns())
+
+    async def perform(self, action: Action, key: str, refs: Refs) -> dict[str, Any]:
+        """Does it, reads it back, and returns what the ledger records. Raises the errors of tools.errors."""
+        match action:
+            case PublishCampaign():
+                return _published(await self._ads(action.platform).publish(action, key))
+            case SetBudget():
+                ads, external = self._ads(action.platform), self._id(refs.external_id, "the campaign's platform id")
+                return _campaign(await ads.set_daily_budget(external, action.daily_budget, key))
+            case PauseCampaign():
+                ads, external = self._ads(action.platform), self._id(refs.external_id, "the campaign's platform id")
+                return _campaign(await ads.pause(external, key))
+            case ResumeCampaign():
+                ads, external = self._ads(action.platform), self._id(refs.external_id, "the campaign's platform id")
+                return _campaign(await ads.resume(external, key))
+            case SendMessage():
+                messenger = self._need(self.ports.messenger, "messenger")
+                return {"external_id": await messenger.send_text(self._id(refs.to, "the lead's number"), action.text, key)}
+            case MarkRead():
+                messenger = self._need(self.ports.messenger, "messenger")
+                await messenger.mark_read(self._id(refs.to, "the lead's number"), action.external_id)
+                return {}
+            case MirrorToDesk() | PostDeskNote() | SetDeskStatus():
+                return await self._desk(action, key, refs)
+            case UpsertCompany() | UpsertPerson() | OpenDeal() | AddDealNote():
+                return await self._crm(action, key, refs)
+
+    async def _desk(self, action: MirrorToDesk | PostDeskNote | SetDeskStatus, key: str, refs: Refs) -> dict[str, Any]:
+        desk = self._need(self.ports.desk, "desk")
+        result: dict[str, Any] = {}
+        conversation = refs.desk_conversation
+        if conversation is None:
+            lead_key = self._id(refs.lead_key, "the lead")
+            contact, conversation = await desk.ensure_conversation(lead_key=lead_key, name=refs.lead_name, phone=refs.lead_phone)
+            result |= {"desk_contact_id": contact, "desk_conversation_id": conversation}
+        match action:
+            case MirrorToDesk():
+                direction = action.direction
+                result["desk_message_id"] = await desk.post(conversation, action.text, direction=direction, private=False, key=key)
+            case PostDeskNote():
+                result["desk_message_id"] = await desk.post(conversation, action.text, direction="outgoing", private=True, key=key)
+            case SetDeskStatus():
+                await desk.set_status(conversation, action.status)
+        return result
+
+    async def _crm(self, action: UpsertCompany | UpsertPerson | OpenDeal | AddDealNote, key: str, refs: Refs) -> dict[str, Any]:
+        crm = self._need(self.ports.crm, "crm")
+        match action:
+            case UpsertCompany():
+                city = await crm.find_city(action.city, action.state) if action.city and action.state else None
+                external = await crm.upsert_company(name=action.name, cnpj=action.cnpj, city_id=city, key=key)
+            case UpsertPerson():
+                external = await crm.upsert_person(
+                    known_id=refs.person_id,
+                    name=action.name,
+                    phone=action.phone,
+                    email=action.email,
+                    company_id=refs.company_id,
+                    key=key,
+                )
+            case OpenDeal():
+                external = await crm.open_deal(
+                    title=action.title,
+                    person_id=self._id(refs.person_id, "the lead's person in the CRM"),
+                    company_id=refs.company_id,
+                    temperature=action.temperature,
+                    key=key,
+                )
+            case AddDealNote():
+                deal = self._id(refs.deal_id, "the lead's deal in the CRM")
+                external = await crm.add_note(deal_id=deal, text=action.text, key=action.ref)
+        return {"external_id": external}
+
+
+def _campaign(campaign: PlatformCampaign) -> dict[str, Any]:
+    return {"campaign": campaign.model_dump(mode="json")}
+
+
+def _published(published: PublishedCampaign) -> dict[str, Any]:
+    return published.model_dump(mode="json")
