@@ -42,9 +42,7 @@ class _Curve:
     elasticity: float
 
     def marginal(self, budget: float, value: float | None = None) -> float:
-        return (self.value if value is None else value) * self.elasticity * self._relative(budget) ** (
-            self.elasticity - 1.0
-        )
+        return (self.value if value is None else value) * self.elasticity * self._relative(budget) ** (self.elasticity - 1.0)
 
     def average(self, budget: float) -> float:
         return self.value * self._relative(budget) ** (self.elasticity - 1.0)
@@ -303,9 +301,7 @@ def _resume(book: Book, room: Room, campaign: Campaign, curve: _Curve, price: fl
         return None
     budget = campaign.daily_budget
     sure = curve.sure_above(price, budget, average=True)
-    last = next(
-        c for c in reversed(book.changes) if c.campaign_id == campaign.id and c.state == "applied" and c.action == "pause"
-    )
+    last = next(c for c in reversed(book.changes) if c.campaign_id == campaign.id and c.state == "applied" and c.action == "pause")
     stock = any(
         out.product_id == campaign.product_id and out.start <= last.at and (out.end is None or last.at < out.end)
         for out in book.stock_outs

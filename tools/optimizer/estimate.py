@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tools.optimizer.history import HOURS, Book, number
 from tools.optimizer.stats import Floats, log_e_value
@@ -39,7 +38,7 @@ class Estimate:
     orders: Floats
     orders_needed: Floats
     delay_h: float
-    outage: NDArray[np.bool_]
+    outage: Floats
     elasticity: float
 
 
@@ -121,7 +120,7 @@ def learn_delay(clicks: Floats, orders: Floats) -> float:
     return float(math.exp((weight @ np.log(np.array(DELAYS_H))) / weight.sum()))
 
 
-def _in_stock(book: Book) -> NDArray[np.bool_]:
+def _in_stock(book: Book) -> Floats:
     open_hours = np.ones((len(book.campaigns), HOURS), dtype=bool)
     for out in book.stock_outs:
         low = min(max(out.start - book.start, 0), HOURS)
@@ -132,12 +131,12 @@ def _in_stock(book: Book) -> NDArray[np.bool_]:
     return open_hours
 
 
-def _groups(labels: Sequence[str]) -> NDArray[np.int64]:
+def _groups(labels: Sequence[str]) -> Floats:
     order = {label: i for i, label in enumerate(sorted(set(labels)))}
     return np.array([order[label] for label in labels], dtype=np.int64)
 
 
-def _outages(exposed: Floats, orders: Floats, age: Floats, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _outages(exposed: Floats, orders: Floats, age: Floats, groups: Floats) -> Floats:
     """Hours in which many campaigns at once sold far less than they do: suspected loss of tracking, per platform."""
     outage = np.zeros(exposed.shape, dtype=bool)
     x = exposed.sum(axis=1)
@@ -168,7 +167,7 @@ def _outages(exposed: Floats, orders: Floats, age: Floats, groups: NDArray[np.in
     return outage
 
 
-def _order_values(book: Book, products: NDArray[np.int64], counted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _order_values(book: Book, products: Floats, counted: Floats) -> tuple[Floats, Floats]:
     """Mean order value per campaign, shrunk to its product's, with its squared relative error."""
     orders = (book.grid["conversions"] * counted).sum(axis=1)
     revenue = (book.grid["revenue"] * counted).sum(axis=1)
@@ -194,7 +193,7 @@ def _level_weight(book: Book, elasticity: float) -> Floats:
     return np.repeat(level ** (elasticity - 1.0), 24, axis=1)
 
 
-def _clicks_per_spend(clicks: Floats, spend: Floats, groups: NDArray[np.int64]) -> Floats:
+def _clicks_per_spend(clicks: Floats, spend: Floats, groups: Floats) -> Floats:
     count = int(groups.max()) + 1
     group_clicks = np.bincount(groups, weights=clicks, minlength=count)
     group_spend = np.bincount(groups, weights=spend, minlength=count)
@@ -205,9 +204,7 @@ def _clicks_per_spend(clicks: Floats, spend: Floats, groups: NDArray[np.int64]) 
         return (clicks + 10.0) / (spend + 10.0 / own_prior)
 
 
-def _prior_rate(
-    n: Floats, x: Floats, break_even: Floats, groups: NDArray[np.int64], products: NDArray[np.int64]
-) -> tuple[Floats, float]:
+def _prior_rate(n: Floats, x: Floats, break_even: Floats, groups: Floats, products: Floats) -> tuple[Floats, float]:
     """Prior conversions per click of each campaign (account x platform x product), and its strength in orders.
 
     An account without orders is presumed to break even: that is the one scale-free guess.

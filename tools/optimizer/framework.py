@@ -40,9 +40,7 @@ def propose(book: Book, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
         if week.roas < PAUSE_ROAS:
             params = {"roas": week.roas, "line": PAUSE_ROAS}
             sure = 1.0 - roas_above(week, PAUSE_ROAS)
-            action = move(
-                room, campaign, week, campaign.daily_budget * CUT, "optimizer.framework.reduce", params, sure
-            )
+            action = move(room, campaign, week, campaign.daily_budget * CUT, "optimizer.framework.reduce", params, sure)
             if action is not None:
                 cuts.append(action)
         else:
@@ -55,8 +53,9 @@ def propose(book: Book, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
         if value > RAISE_ROAS:
             target, message = campaign.daily_budget * RAISE, "optimizer.framework.increase"
         elif value > REALLOCATE_ROAS and freed > 0:
-            target, message = campaign.daily_budget + min(freed, campaign.daily_budget * (RAISE - 1)), (
-                "optimizer.framework.reallocate"
+            target, message = (
+                campaign.daily_budget + min(freed, campaign.daily_budget * (RAISE - 1)),
+                ("optimizer.framework.reallocate"),
             )
         else:
             continue

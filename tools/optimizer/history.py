@@ -85,9 +85,7 @@ class Book:
         end = self.now if until is None else until
         low = min(max(end - hours - self.start, 0), HOURS)
         high = min(max(end - self.start, 0), HOURS)
-        sums = {
-            name: float(self.grid[name][index, low:high].sum()) if name in self.known else None for name in COUNTS
-        }
+        sums = {name: float(self.grid[name][index, low:high].sum()) if name in self.known else None for name in COUNTS}
         return Totals(**sums)
 
 
@@ -155,7 +153,7 @@ def _grids(columns: Mapping[str, Any], ids: Mapping[Any, int], now: int) -> tupl
     hour = _column(columns, "hour", size)
     if hour is None:
         raise ValueError("history.metrics: column 'hour' is missing or not as long as 'campaign_id'")
-    listed: list[Any] = names.tolist() if isinstance(names, np.ndarray) else list(names)
+    listed: Any = names.tolist() if hasattr(names, "tolist") else names
     lookup = ids.get
     row = np.array([lookup(name, -1) for name in listed], dtype=np.int64)
     offset = np.where(np.isfinite(hour), np.floor(hour), -1e18) - (now - HOURS)
@@ -188,7 +186,7 @@ def read(history: Mapping[str, Any], policy: Mapping[str, Any]) -> Book:
     lookup: dict[Any, int] = {c.id: c.index for c in campaigns}
     lookup.update({by_id[c.id]["id"]: c.index for c in campaigns})
     metrics = history.get("metrics")
-    columns = cast("Mapping[str, Any]", metrics) if isinstance(metrics, Mapping) else {}
+    columns: Mapping[str, Any] = cast("Mapping[str, Any]", metrics) if isinstance(metrics, Mapping) else {}
     grid, known = _grids(columns, lookup, now)
     changes = [
         Change(

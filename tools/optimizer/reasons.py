@@ -78,8 +78,8 @@ PT_BR: Mapping[str, str] = {
         "CPA {cpa}, ticket {aov}) após {impressions} impressões."
     ),
     "optimizer.thresholds.loser": (
-        "Pausar {campaign}: perdedora, {met} de {known} critérios conhecidos atingidos (ROAS {roas}, CTR {ctr}, CVR {cvr}, CPA {cpa}, "
-        "ticket {aov}) após {impressions} impressões."
+        "Pausar {campaign}: perdedora, {met} de {known} critérios conhecidos atingidos (ROAS {roas}, CTR {ctr}, CVR {cvr}, "
+        "CPA {cpa}, ticket {aov}) após {impressions} impressões."
     ),
     "optimizer.framework.pause_roas": "Pausar {campaign}: ROAS abaixo de {line} em cada um dos últimos 3 dias ({days}).",
     "optimizer.framework.pause_silent": "Pausar {campaign}: nenhuma conversão em 48 h com gasto de {spend}.",

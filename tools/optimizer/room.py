@@ -32,9 +32,7 @@ class Room:
         self._pending = {change.campaign_id for change in book.changes if change.state == "pending"}
         self._untouchable = _no_touch(book, _limit(policy, "no_touch_roas_above"))
         promised = sum(
-            max(0.0, (change.after or 0.0) - (change.before or 0.0))
-            for change in book.changes
-            if change.state == "pending"
+            max(0.0, (change.after or 0.0) - (change.before or 0.0)) for change in book.changes if change.state == "pending"
         )
         self.adjustments = _adjustments_left(book, policy) - len(self._pending)
         self.increase = _increase_left(book, policy, self.active_total) - promised
@@ -44,9 +42,7 @@ class Room:
 
     def touchable(self, campaign: Campaign) -> bool:
         """False while a change waits for a manager, or when the observed 7-day ROAS is above the no-touch line."""
-        return (
-            self.adjustments >= 1 and campaign.id not in self._pending and not bool(self._untouchable[campaign.index])
-        )
+        return self.adjustments >= 1 and campaign.id not in self._pending and not bool(self._untouchable[campaign.index])
 
     def may_pause(self, campaign: Campaign) -> bool:
         if not campaign.active or not self.touchable(campaign):

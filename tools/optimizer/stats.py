@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+# numpy's own inference of element types is too narrow to name: every array here holds floats.
+Floats = np.ndarray[Any, np.dtype[Any]]
 
 
 def normal_cdf(z: Floats) -> Floats:

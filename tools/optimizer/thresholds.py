@@ -40,7 +40,7 @@ def verdicts(totals: Totals) -> dict[str, bool | None]:
 
 
 def classify(totals: Totals, min_impressions: float = MIN_IMPRESSIONS) -> str | None:
-    """"winner" (every known threshold met), "loser" (ROAS missed and at most one met), else "potential".
+    """ "winner" (every known threshold met), "loser" (ROAS missed and at most one met), else "potential".
 
     None before `min_impressions`, or when ROAS is undefined. Impressions that are not reported cannot hold it back.
     """
