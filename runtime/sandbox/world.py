@@ -12,11 +12,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
+if TYPE_CHECKING:
+    from runtime.sandbox.adtree import AdBook, Order
+
 Callback = Callable[[], Awaitable[None]]
+FaultForm = Callable[["Fault"], tuple[int, dict[str, str], bytes]]
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,25 @@ class Fault:
     """A planned misbehaviour. `match` is searched in "METHOD /path"; `times` is how many more requests it hits.
 
     kinds: commit_then_500 | error_500 | html_502 | timeout (commits, then never answers within `seconds`) |
-    rate_limit | expired_token | drop (closes without committing). The twin's dispatcher turns each into the vendor's own wire form.
+    rate_limit | expired_token | drop (closes without committing) | commit_then_drop | upgraded_version (Meta only:
+    answers as a newer API version). The twin's dispatcher turns each into the vendor's own wire form.
     """
 
     match: str
     kind: str
     times: int = 1
     seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A request that no twin understood: an unknown route, parameter or field. A test that ends with one has a client bug."""
+
+    vendor: str
+    method: str
+    path: str
+    reason: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -55,7 +71,12 @@ class WebhookTarget:
 
 
 class World:
-    """Everything the twins agree on. Deterministic: same seed and same order of advances give the same story."""
+    """Everything the twins agree on. Deterministic: same seed and same order of advances give the same story.
+
+    Twins hook in here: `book_sections[name]` (a function that describes their state for GET /_sandbox/book),
+    `fault_forms[prefix]` (a planned fault -> status, headers, body in the vendor's words) and `order_listeners`
+    (told of every true order at the simulated moment it is placed).
+    """
 
     def __init__(self, seed: int, start: datetime) -> None:
         if start.tzinfo is None:
@@ -64,10 +85,15 @@ class World:
         self.now = start.astimezone(UTC)
         self.started_at = self.now
         self.writes: list[Write] = []
+        self.refusals: list[Refusal] = []
         self.faults: list[Fault] = []
+        self.fault_forms: dict[str, FaultForm] = {}
         self.targets: dict[str, WebhookTarget] = {}
         self.delivery_errors: list[dict[str, Any]] = []
         self.book_sections: dict[str, Callable[[], dict[str, Any]]] = {}
+        self.orders: list[Order] = []
+        self.order_listeners: list[Callable[[Order], Awaitable[None]]] = []
+        self.ads: AdBook | None = None
         self._events: list[tuple[datetime, int, Callback]] = []
         self._tie = itertools.count()
         self._ids: dict[str, int] = {}
@@ -87,6 +113,10 @@ class World:
     def record(self, vendor: str, operation: str, object_id: str, key: str | None = None, **detail: Any) -> None:
         """Notes an accepted write with simulated and wall time (`wall` is what kill-switch tests read)."""
         self.writes.append(Write(vendor, operation, object_id, key, self.now, time.time(), detail))
+
+    def refuse(self, vendor: str, method: str, path: str, reason: str) -> None:
+        """Notes a request that no twin understands; the twin still answers it in the vendor's own error form."""
+        self.refusals.append(Refusal(vendor, method, path, reason, self.now))
 
     def take_fault(self, method: str, path: str) -> Fault | None:
         """The first planned fault that matches this request, its counter reduced."""
