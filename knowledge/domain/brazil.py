@@ -41,10 +41,11 @@ def plain_words(text: str) -> str:
 
 def same_place(one: str, other: str) -> bool:
     """Whether two spellings name the same town: accents, case, apostrophes and hyphens do not count."""
-    return _place(one) == _place(other)
+    return place_key(one) == place_key(other)
 
 
-def _place(name: str) -> str:
+def place_key(name: str) -> str:
+    """What two spellings of one town have in common; for tables of towns."""
     # "d'Oeste", "d Oeste" and "D`oeste" are one town: apostrophes vanish, and so does the blank after the lone "d".
     return re.sub(r"\bd ", "d", plain_words(name))
 
@@ -196,7 +197,8 @@ _HUMAN_ASK = re.compile(
     "|".join(
         (
             rf"\b(?:falar|conversar|falo|converso|tratar) (?:\w+ ){{0,2}}?com {_ONE}{_PERSON}\b",
-            rf"\b(?:quero|queria|preciso(?: de)?|prefiro|chama|chame|chamar|gostaria de) {_ONE}(?:{_STAFF}|atendimento humano|pessoa (?:real|de verdade))\b",
+            r"\b(?:quero|queria|preciso(?: de)?|prefiro|chama|chame|chamar|gostaria de) "
+            rf"{_ONE}(?:{_STAFF}|atendimento humano|pessoa (?:real|de verdade))\b",
             rf"\b(?:pass|transf|encaminh)\w+ (?:\w+ )?(?:para|pra|pro|ao|a) {_ONE}{_PERSON}\b",
         )
     )
