@@ -116,7 +116,7 @@ class Chatwoot:
 
     # ---- writing
     def add_contact(self, inbox_id: int | None, source_id: str | None, **fields: Any) -> Contact:
-        """Makes a contact, with its key in the inbox if one is given. Raises Invalid on a bad or taken phone, e-mail, identifier."""
+        """Makes a contact, with its key in the inbox if one is given. Raises Invalid on a bad or taken phone, e-mail or id."""
         self.validate_contact(fields, None)
         name = fields.pop("name", None) or fields.get("phone_number") or "Visitante"
         contact = Contact(self.world.next_id("chatwoot_contact", 50), name, self.world.now, **fields)

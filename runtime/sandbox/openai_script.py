@@ -211,6 +211,17 @@ def _sample(schema: dict[str, Any], root: dict[str, Any], known: dict[str, str],
     return text[: part.get("maxLength", 200)]
 
 
+_BARE = ("company", "name", "urgency", "need", "volume")
+_NOT_AN_ANSWER = re.compile(r"\?|depois|desculpa|voltei|correria|ja (falei|passei)|^(oi|ola|ok|bom dia|boa tarde)\b|obrigad|nao sei|nao tenho|nao entendi")
+
+
+def _is_answer(slot: str, line: str) -> bool:
+    plain = fold(line)
+    if not 2 <= len(plain.strip()) <= 80 or (slot != "urgency" and _NOT_AN_ANSWER.search(plain)):
+        return False
+    return slot != "volume" or any(c.isdigit() for c in plain)
+
+
 class Turn:
     """One request read: what the lead said since our last words, what is known, which tools were already used."""
 
@@ -223,7 +234,9 @@ class Turn:
         self.said = "\n".join(_texts(m) for m in fresh if m["role"] == "user")
         self.used = {call["function"]["name"] for m in fresh for call in m.get("tool_calls") or []}
         self.fresh_slots = self._slots(m for m in fresh if m["role"] == "user")
+        self.first = not any(m["role"] == "assistant" for m in self.messages)
         self.known = self._slots(m for m in self.messages if m["role"] == "user")
+        self._bare_answers(start)
         for message in self.messages:
             for call in message.get("tool_calls") or []:
                 self._remember(call["function"].get("arguments") or "{}")
@@ -235,6 +248,21 @@ class Turn:
             for line in _texts(message).splitlines():
                 found.update(slots(line))
         return found
+
+    def _bare_answers(self, start: int) -> None:
+        """A short answer right after our question is the answer, even where no pattern sees it: "Mirante" after "which company?"."""
+        wanted: str | None = None
+        for index, message in enumerate(self.messages):
+            if message["role"] == "assistant" and not message.get("tool_calls"):
+                text = _texts(message)
+                wanted = next((slot for slot in _BARE if text.endswith(_QUESTIONS[slot])), None)
+            elif message["role"] == "user" and wanted is not None and wanted not in self.known:
+                for line in _texts(message).splitlines():
+                    if _is_answer(wanted, line):
+                        self.known[wanted] = line.strip(" .")
+                        if index >= start:
+                            self.fresh_slots[wanted] = self.known[wanted]
+                        break
 
     def _remember(self, arguments: str) -> None:
         try:
@@ -316,7 +344,9 @@ def _reply(turn: Turn) -> str:
     if any(word in plain for word in _HUMAN):
         return "Claro! Vou passar a conversa para uma pessoa do nosso time de vendas."
     missing = [slot for slot in _QUESTIONS if slot not in turn.known]
-    greeting = "Obrigado! " if turn.fresh_slots else "Olá! Sou o assistente virtual da equipe de vendas. " if not turn.known else ""
+    if not turn.first and not turn.fresh_slots and re.search(r"\b(valeu|obrigad[oa]|te retorno|vou pensar|so pra saber|chamo)\b", plain):
+        return "Eu que agradeço! Quando quiser, é só chamar por aqui. Até mais!"
+    greeting = "Olá! Sou o assistente virtual da equipe de vendas. " if turn.first else "Obrigado! " if turn.fresh_slots else ""
     if not missing:
         return f"{greeting}Já tenho o que preciso; um consultor vai preparar o orçamento e falar com você."
     # one question at a time; the state of a homonym town is asked before anything else

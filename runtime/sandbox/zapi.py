@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from runtime.sandbox import zapi_state
+from runtime.sandbox import personas, zapi_state
 from runtime.sandbox.phone import plausible
 from runtime.sandbox.world import World
 
@@ -207,6 +207,16 @@ def _control(routes: APIRouter, twin: zapi_state.Zapi) -> None:
     async def connection(request: Request) -> dict[str, bool]:
         await twin.connect(bool((await request.json())["connected"]))
         return {"connected": twin.connected}
+
+    @routes.post("/_control/lead")
+    async def lead(request: Request) -> Response:
+        """A persona of a kind (hot, warm, cold) writes now: {kind}. Answers its truth."""
+        twin.base_url = str(request.base_url).rstrip("/")
+        try:
+            made = personas.of(twin.world).add((await request.json())["kind"], twin.world.now)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(made.book())
 
     @routes.post("/_control/number")
     async def number(request: Request) -> dict[str, Any]:

@@ -40,7 +40,10 @@ class Chat:
 
 @dataclass
 class Message:
-    """One message of a chat (`phone` is its chat's key: the canonical number, or a LID of unknown number). direction: in (lead) | out (API) | phone (a human on the connected phone)."""
+    """One message of a chat. `phone` is the chat's key: the canonical number, or a LID of unknown number.
+
+    direction: in (lead) | out (API) | phone (a human on the connected phone).
+    """
 
     id: str
     zaap_id: str

@@ -51,7 +51,9 @@ async def test_a_bot_token_may_not_list_messages_or_touch_contacts(twins: Twins)
     for path in (f"/conversations/{talk['id']}/messages", "/contacts", "/conversations", "/inboxes"):
         assert (await twins.http.get(ACCOUNT + path, headers=BOT)).status_code == 401, path
     assert (await twins.http.get(f"{ACCOUNT}/conversations/{talk['id']}", headers=BOT)).status_code == 200
-    assert (await twins.http.get(ACCOUNT + "/inboxes", headers={"api-access-token": "no"})).json() == {"error": "Invalid Access Token"}
+    assert (await twins.http.get(ACCOUNT + "/inboxes", headers={"api-access-token": "no"})).json() == {
+        "error": "Invalid Access Token"
+    }
 
 
 async def test_handoff_by_the_bot_answers_success_null_and_announces_the_change(twins: Twins) -> None:
@@ -71,7 +73,9 @@ async def test_labels_and_attributes_are_replaced_and_contact_attributes_merged(
     await post(twins, path + "/labels", {"labels": ["vip"]}, USER)
     assert (await post(twins, path + "/labels", {"labels": ["lead-quente"]})).json() == {"payload": ["lead-quente"]}
     await post(twins, path + "/custom_attributes", {"custom_attributes": {"a": 1}})
-    assert (await post(twins, path + "/custom_attributes", {"custom_attributes": {"b": 2}})).json() == {"custom_attributes": {"b": 2}}
+    assert (await post(twins, path + "/custom_attributes", {"custom_attributes": {"b": 2}})).json() == {
+        "custom_attributes": {"b": 2}
+    }
     contact = talk["meta"]["sender"]["id"]
     for values in ({"a": 1}, {"b": 2}):
         done = await twins.http.put(f"{ACCOUNT}/contacts/{contact}", json={"custom_attributes": values}, headers=USER)

@@ -53,11 +53,19 @@ async def test_our_own_message_is_echoed_only_under_notify_sent_by_me(twins: Twi
         ("/send-text", ZAPI_HEADERS, {"phone": LEAD, "message": "a", "typing": 3}, 400, "Unknown field: typing"),
         ("/send-text", ZAPI_HEADERS, {"phone": LEAD}, 400, "message is required"),
         ("/send-text", ZAPI_HEADERS, {"phone": "+55 (44) 9", "message": "a"}, 400, "Phone number is invalid"),
-        ("/send-text", ZAPI_HEADERS, {"phone": LEAD, "message": "a", "delayTyping": 16}, 400, "delayTyping must be between 1 and 15"),
+        (
+            "/send-text",
+            ZAPI_HEADERS,
+            {"phone": LEAD, "message": "a", "delayTyping": 16},
+            400,
+            "delayTyping must be between 1 and 15",
+        ),
         ("/send-audio", ZAPI_HEADERS, {"phone": LEAD, "audio": "data:audio/ogg;base64,%%"}, 400, "audio is not valid base64"),
     ],
 )
-async def test_refusals(twins: Twins, path: str, headers: dict[str, str], content: dict[str, object], status: int, error: str) -> None:
+async def test_refusals(
+    twins: Twins, path: str, headers: dict[str, str], content: dict[str, object], status: int, error: str
+) -> None:
     answer = await twins.http.post(INSTANCE + path, json=content, headers=headers)
     assert (answer.status_code, answer.json()) == (status, {"error": error})
     assert twins.world.writes == []
