@@ -266,9 +266,7 @@ class Market:
             result[c["id"]] = float(m["revenue"][mine].sum() / spend) if spend > 0 else 0.0
         return result
 
-    def _breach(
-        self, action: Any, i: int, hour: int, budget: Any, active: Any, account: Any, policy: Any, roas: Any
-    ) -> str | None:
+    def _breach(self, action: Any, i: int, hour: int, budget: Any, active: Any, account: Any, policy: Any, roas: Any) -> str | None:
         kind, target = action["action"], float(action["daily_budget"])
         if account["adjustments_left"] < 1:
             return "too many adjustments"
