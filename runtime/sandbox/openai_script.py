@@ -97,7 +97,7 @@ def slots(text: str) -> dict[str, str]:
     """What a lead's words say, by slot."""
     found: dict[str, str] = {}
     plain = fold(text)
-    cnpj = re.search(r"(?i)(?<![0-9A-Z])[0-9A-Z]{2}\.?[0-9A-Z]{3}\.?[0-9A-Z]{3}/?[0-9A-Z]{4}-?\d{2}(?![0-9A-Z])", text)
+    cnpj = re.search(r"(?i)(?<![0-9A-Z])[0-9A-Z]{2}\.?[0-9A-Z]{3}\.?[0-9A-Z]{3}[/ ]?[0-9A-Z]{4}-?\d{2}(?![0-9A-Z])", text)
     if cnpj and sum(c.isdigit() for c in cnpj.group()) >= 6:
         found["cnpj"] = re.sub(r"[^0-9A-Z]", "", cnpj.group().upper())
     email = re.search(r"[\w.+-]+@[\w-]+\.[\w.-]*\w", text)
@@ -212,7 +212,9 @@ def _sample(schema: dict[str, Any], root: dict[str, Any], known: dict[str, str],
 
 
 _BARE = ("company", "name", "urgency", "need", "volume")
-_NOT_AN_ANSWER = re.compile(r"\?|depois|desculpa|voltei|correria|ja (falei|passei)|^(oi|ola|ok|bom dia|boa tarde)\b|obrigad|nao sei|nao tenho|nao entendi")
+_NOT_AN_ANSWER = re.compile(
+    r"\?|depois|desculpa|voltei|correria|ja (falei|passei)|^(oi|ola|ok|bom dia|boa tarde)\b|obrigad|nao (sei|tenho|entendi)"
+)
 
 
 def _is_answer(slot: str, line: str) -> bool:
@@ -250,7 +252,7 @@ class Turn:
         return found
 
     def _bare_answers(self, start: int) -> None:
-        """A short answer right after our question is the answer, even where no pattern sees it: "Mirante" after "which company?"."""
+        """A short answer right after our question is the answer even where no pattern sees it ("Mirante", to "which company?")."""
         wanted: str | None = None
         for index, message in enumerate(self.messages):
             if message["role"] == "assistant" and not message.get("tool_calls"):
@@ -344,7 +346,8 @@ def _reply(turn: Turn) -> str:
     if any(word in plain for word in _HUMAN):
         return "Claro! Vou passar a conversa para uma pessoa do nosso time de vendas."
     missing = [slot for slot in _QUESTIONS if slot not in turn.known]
-    if not turn.first and not turn.fresh_slots and re.search(r"\b(valeu|obrigad[oa]|te retorno|vou pensar|so pra saber|chamo)\b", plain):
+    leaving = re.search(r"\b(valeu|obrigad[oa]|te retorno|vou pensar|so pra saber|chamo)\b", plain)
+    if leaving and not turn.first and not turn.fresh_slots:
         return "Eu que agradeço! Quando quiser, é só chamar por aqui. Até mais!"
     greeting = "Olá! Sou o assistente virtual da equipe de vendas. " if turn.first else "Obrigado! " if turn.fresh_slots else ""
     if not missing:

@@ -21,6 +21,7 @@ from runtime.sandbox.world import World
 LOCAL = ZoneInfo("America/Sao_Paulo")
 MAX_TURNS = {"hot": 14, "warm": 10, "cold": 5}
 NIGHT = (22, 7)
+_WOULD_TALK_TO_A_PERSON = {"cap", "satisfied", "annoyed", "confused"}
 
 
 def cnpj_check(base: str) -> str:
@@ -200,6 +201,8 @@ class Lead:
                 rng = self.world.rng(self.who.phone, "complaint")
                 self._say(rng, self.world.now + timedelta(minutes=1), [lines.COMPLAINT])
             return
+        if self.ended in _WOULD_TALK_TO_A_PERSON and (message.direction == "phone" or lines.from_human(message.text)):
+            self.ended = None
         self._heard.append(message)
         if self._answering or self.ended is not None:
             return
@@ -289,9 +292,9 @@ class Lead:
         replies: list[str] = []
         for topic in topics:
             self._asked[topic] = self._asked.get(topic, 0) + (topic in self.told)
-        if any(count == 2 for count in self._asked.values()):
+        if any(self._asked[topic] == 2 for topic in topics):
             replies.append(rng.choice(lines.REPEATED))
-        if any(count >= 3 for count in self._asked.values()):
+        if any(self._asked[topic] >= 3 for topic in topics):
             if self.who.kind == "warm" or "asked_human" in self.told:
                 return self._leave(rng, "annoyed")
             self.told.add("asked_human")
@@ -319,10 +322,7 @@ class Lead:
             form = "town"
         if topic == "uf":
             self.told.add("city")
-        if topic == "urgency" and self.who.kind != "hot":
-            form_texts = ("{urgency}",)
-        else:
-            form_texts = lines.FACTS[form]
+        form_texts = ("{urgency}",) if topic == "urgency" and self.who.kind != "hot" else lines.FACTS[form]
         self.told.add(topic)
         return [rng.choice(form_texts).format(**self.who.facts)]
 
@@ -332,7 +332,6 @@ class Lead:
                 return self._leave(rng, "satisfied")
             self.told.add("asked_human")
             if "thanked" in self.told:
-                self.ended = "waiting"
                 return []
             self.told.add("thanked")
             return [rng.choice(lines.THANKS)]
@@ -358,7 +357,7 @@ class Lead:
             "told": sorted(t for t in self.told if t in self.who.facts),
             "asked_human": "asked_human" in self.told,
             "turns": self.turn,
-            "ended": self.ended,
+            "ended": self.ended or ("waiting" if "thanked" in self.told else None),
             "agent": self.agent,
             "complaints": self.complaints,
             "ad": (self.who.ad or {}).get("sourceId"),
