@@ -37,9 +37,8 @@ class ServerHandle:
         return f"http://{self.host}:{self.port}"
 
     async def stop(self) -> None:
-        """Stops serving and waits until the port is free. Requests still hanging in a planned timeout are cut off."""
+        """Stops serving and waits until the port is free. Requests hanging in a planned timeout are cut off after a second."""
         self._server.should_exit = True
-        self._server.force_exit = True
         await self._task
 
 
