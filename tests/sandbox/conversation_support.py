@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,6 +48,7 @@ class Twins:
     http: httpx.AsyncClient
     inbox: list[Received] = field(default_factory=list)
     answer: int = 200
+    on_hook: Callable[[Received], Awaitable[None]] | None = None
 
     async def after(self, **time: float) -> None:
         """Moves simulated time on."""
@@ -86,16 +87,19 @@ async def running(seed: int = 11, start: datetime = START) -> AsyncIterator[Twin
     app = FastAPI()
     for prefix, twin in (("/zapi", zapi), ("/chatwoot", chatwoot), ("/piperun", piperun), ("/openai", openai_api)):
         app.include_router(twin.router(world), prefix=prefix)
-    twins = Twins(world, "", httpx.AsyncClient())
+    twins = Twins(world, "", httpx.AsyncClient(verify=False))
 
     @app.post("/hook/{source}")
     async def hook(source: str, request: Request) -> Response:
-        twins.inbox.append(Received(source, await request.body(), dict(request.headers)))
+        received = Received(source, await request.body(), dict(request.headers))
+        twins.inbox.append(received)
+        if twins.on_hook is not None:
+            await twins.on_hook(received)
         return Response(status_code=twins.answer)
 
     server = await serve_in_loop(app)
     twins.url = server.url
-    twins.http = httpx.AsyncClient(base_url=server.url, timeout=10)
+    twins.http = httpx.AsyncClient(base_url=server.url, timeout=10, verify=False)
     world.targets["zapi"] = WebhookTarget(f"{server.url}/hook/zapi")
     world.targets["chatwoot"] = WebhookTarget(f"{server.url}/hook/chatwoot", "desk-secret")
     try:

@@ -92,7 +92,7 @@ async def test_persons_cannot_be_searched_by_phone_or_mail(twins: Twins) -> None
     ],
 )
 async def test_a_deal_is_checked(twins: Twins, change: dict[str, Any], field: str) -> None:
-    good = {"pipeline_id": piperun.PIPELINE_ID, "stage_id": piperun.STAGES["Novo lead"], "title": "Forno", "origin_id": piperun.ORIGIN_ID}
+    good = {"pipeline_id": piperun.PIPELINE_ID, "stage_id": piperun.STAGES["Novo lead"], "title": "Forno"}
     made = await post(twins, "/deals", **good)
     assert made["data"]["status"] == 0 and made["data"]["temperature"] is None
     answer = await twins.http.post(V1 + "/deals", json={**good, **change}, headers=PIPE)
