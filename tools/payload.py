@@ -46,10 +46,12 @@ def as_object(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def epoch(value: float | str | None) -> datetime | None:
-    """A moment from epoch seconds or milliseconds (told apart by size), or None when the number cannot be one."""
+def epoch(value: Any) -> datetime | None:
+    """A moment from epoch seconds or milliseconds (told apart by size), or None when the value cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
     try:
-        number = float(value) if value is not None and not isinstance(value, bool) else 0.0
+        number = float(value)
         seconds = number / 1000 if number > 1e11 else number
         return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
     except (ValueError, OverflowError, OSError):

@@ -146,7 +146,7 @@ def identities(contact: Contact) -> tuple[Identity, ...]:
     return tuple(found)
 
 
-def moment(value: str | float | None) -> datetime | None:
+def moment(value: Any) -> datetime | None:
     """A moment from ISO text or epoch seconds; None when it is neither."""
     if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
         try:
