@@ -1,0 +1,5 @@
+"""Meta Marketing API."""
+
+from tools.vendors.meta.client import MetaAds
+
+__all__ = ["MetaAds"]
