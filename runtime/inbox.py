@@ -1,0 +1,67 @@
+"""POST /webhooks/{source}: verify the raw bytes, store them once, answer. Everything else happens later, in the durable queue."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from runtime.wiring import House
+
+MAX_BODY = 1_000_000
+"""Bytes. The largest real webhook seen is under 50 kB; media come as links."""
+
+KEPT_HEADERS = ("content-type", "user-agent", "x-chatwoot-delivery", "x-chatwoot-timestamp", "x-hub-signature-256")
+
+
+def build_inbox(house: House) -> APIRouter:
+    """The one public entrance for vendors. Unknown source, missing secret and bad signature all answer alike, telling nothing."""
+    router = APIRouter()
+
+    @router.post("/webhooks/{source}")
+    @router.post("/webhooks/{source}/{token}")
+    async def receive(source: str, request: Request, token: str | None = None) -> Response:
+        parser = house.sources.get(source)
+        if parser is None:
+            return _refused()
+        raw = await _body(request)
+        if raw is None:
+            return JSONResponse({"error": f"the body is larger than {MAX_BODY} bytes"}, status_code=413)
+        if not parser.verify(raw, request.headers, token):
+            return _refused()
+        fresh = await accept(house, source, raw, request.headers)
+        return JSONResponse({"status": "accepted" if fresh else "duplicate"}, status_code=202 if fresh else 200)
+
+    return router
+
+
+async def accept(house: House, source: str, raw: bytes, headers: Mapping[str, str]) -> bool:
+    """Stores the bytes and enqueues their processing in one transaction. False when exactly these bytes are stored already."""
+    dedupe = hashlib.sha256(raw).hexdigest()
+    kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
+    async with house.db.transaction() as tx:
+        event_id = await tx.webhooks.store(source, dedupe, raw, headers=kept, at=house.clock.now())
+        if event_id is None:
+            return False
+        await house.jobs.enqueue(tx.conn, "inbox", "inbound", f"inbound:{event_id}", event_id)
+    return True
+
+
+async def _body(request: Request) -> bytes | None:
+    """The raw body, or None when it is too large (counted while it arrives, since Content-Length is only a claim)."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _refused() -> Response:
+    return JSONResponse({"error": "not found"}, status_code=404)
