@@ -166,6 +166,10 @@ def split_top(text: str) -> list[str]:
     return [*parts, current]
 
 
+def _inside(text: str) -> list[str] | None:
+    return split_top(text.removesuffix("}")) if text else None
+
+
 def pick(
     row: dict[str, Any], fields: list[str] | None, valid: frozenset[str], node: str, nested: dict[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -175,10 +179,8 @@ def pick(
         name, _, inner = entry.partition("{")
         if name not in valid:
             raise GraphError(f"(#100) Tried accessing nonexisting field ({name}) on node type ({node})", unknown=True)
-        if nested and name in nested:
-            value = nested[name](split_top(inner.rstrip("}")) if inner else None)
-        else:
-            value = row.get(name)
+        opener = (nested or {}).get(name)
+        value = opener(_inside(inner)) if opener else row.get(name)
         if value is not None:
             made[name] = value
     if "id" in row:
@@ -210,11 +212,12 @@ def page(call: Call, rows: list[Any], default: int = 25) -> dict[str, Any]:
     part = rows[start : start + limit]
     answer: dict[str, Any] = {"data": part}
     if part:
-        answer["paging"] = {"cursors": {"before": cursor(start), "after": cursor(start + len(part))}}
+        links: dict[str, Any] = {"cursors": {"before": cursor(start), "after": cursor(start + len(part))}}
+        answer["paging"] = links
         if start + limit < len(rows):
             kept = {name: value for name, value in call.params.items() if name not in ("after", "before", "appsecret_proof")}
             query = urlencode({**kept, "after": cursor(start + len(part))})
-            answer["paging"]["next"] = f"{call.base}/{call.version}/{'/'.join(call.path)}?{query}"
+            links["next"] = f"{call.base}/{call.version}/{'/'.join(call.path)}?{query}"
     if call.flag("summary"):
         answer["summary"] = {"total_count": len(rows)}
     return answer

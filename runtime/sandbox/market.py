@@ -364,7 +364,7 @@ class Market:
 
     def _deliver(self, run: _Run, index: int, end: datetime) -> None:
         platform, truth = run.campaign.account.platform, run.truth
-        day, hour, weekday = self.local(run.campaign.account, index)
+        day, _, weekday = self.local(run.campaign.account, index)
         key = (platform, run.campaign.key)
         shock = [
             s

@@ -163,8 +163,8 @@ class MetaTwin:
         if head in self.runs:
             return self._run(call, head, edge)
         for store, fields, name in (
-            (self.writes.store.creatives, rows.CREATIVE_FIELDS, "AdCreative"),
-            (self.writes.store.audiences, AUDIENCE_FIELDS, "CustomAudience"),
+            (self.writes.media.store.creatives, rows.CREATIVE_FIELDS, "AdCreative"),
+            (self.writes.media.store.audiences, AUDIENCE_FIELDS, "CustomAudience"),
         ):
             if head in store and not edge and call.method == "GET":
                 call.only("thumbnail_width thumbnail_height")
@@ -208,8 +208,8 @@ class MetaTwin:
         if call.method == "POST":
             makers: dict[str, Any] = {
                 "": self.writes.update_account, "campaigns": self.writes.create_campaign, "adsets": self.writes.create_adset,
-                "ads": self.writes.create_ad, "adcreatives": self.writes.create_creative, "adimages": self.writes.upload_image,
-                "customaudiences": self.writes.create_audience,
+                "ads": self.writes.create_ad, "adcreatives": self.writes.media.create_creative, "adimages": self.writes.media.upload_image,
+                "customaudiences": self.writes.media.create_audience,
             }  # fmt: skip
             if edge == "insights":
                 return self._start_run(call, account, account)
@@ -262,7 +262,7 @@ class MetaTwin:
     def _stored(self, call: Call, edge: str, account: Account) -> dict[str, Any]:
         call.only("filtering hashes" if edge == "adimages" else "filtering")
         store: dict[str, dict[str, Any]] = {
-            "adcreatives": self.writes.store.creatives, "customaudiences": self.writes.store.audiences, "adimages": self.writes.store.images,
+            "adcreatives": self.writes.media.store.creatives, "customaudiences": self.writes.media.store.audiences, "adimages": self.writes.media.store.images,
         }[edge]  # fmt: skip
         fields = {"adcreatives": rows.CREATIVE_FIELDS, "customaudiences": AUDIENCE_FIELDS, "adimages": IMAGE_FIELDS}[edge]
         rules: list[dict[str, Any]] = call.json("filtering", list) or []
@@ -279,7 +279,7 @@ class MetaTwin:
 
         def creative(inner: list[str] | None) -> dict[str, Any] | None:
             ident = node.data.get("creative", {}).get("id")
-            known = self.writes.store.creatives.get(ident)
+            known = self.writes.media.store.creatives.get(ident)
             return pick(known, inner, rows.CREATIVE_FIELDS, "AdCreative") if known else None
 
         if isinstance(node, Campaign):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime.sandbox.adtree import Account, Ad, AdBook, Campaign, Group
 from runtime.sandbox.graph import Call, GraphError, invalid, missing, not_found
+from runtime.sandbox.meta_media import MetaMedia, copy_values, link_of, text_of, validate_only
 from runtime.sandbox.money import meta_offset, meta_to_minor, minor_to_meta
 from runtime.sandbox.words import words
 from runtime.sandbox.world import World
@@ -47,11 +46,6 @@ pacing_type promoted_object regional_regulated_categories regional_regulation_id
 AD_PARAMS = words("""
 adlabels adset_id conversion_domain creative execution_options name status tracking_specs
 """)
-CREATIVE_PARAMS = words("""
-actor_id adlabels asset_feed_spec body call_to_action_type contextual_multi_ads degrees_of_freedom_spec
-execution_options image_hash image_url instagram_user_id link_url name object_story_id object_story_spec object_type
-status thumbnail_url title url_tags video_id
-""")
 
 BUDGET_CHANGES_PER_HOUR = 4
 MINIMUM_BRL_MINOR = 605
@@ -65,34 +59,18 @@ def minimum_budget(currency: str) -> int:
     return max(1, round(MINIMUM_BRL_MINOR / 100 * float(UNITS_PER_BRL[currency]) * minor_per_unit(currency)))
 
 
-@dataclass
-class Creatives:
-    """What ads are made of, by account: creatives by id, images by hash, audiences by id."""
-
-    creatives: dict[str, dict[str, Any]] = field(default_factory=dict)
-    images: dict[str, dict[str, Any]] = field(default_factory=dict)
-    audiences: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
 class MetaWrites:
     """All changes a client can ask of the Meta twin. Each validates everything before it commits anything."""
 
     def __init__(self, world: World, book: AdBook) -> None:
         self.world = world
         self.book = book
-        self.store = Creatives()
+        self.media = MetaMedia(world)
 
     # shared pieces
 
     def _record(self, operation: str, ident: str, **detail: Any) -> None:
         self.world.record("meta", operation, ident, None, **detail)
-
-    def _validate_only(self, call: Call) -> bool:
-        options = call.words("execution_options") or []
-        for option in options:
-            if option not in ("validate_only", "include_recommendations", "synchronous_ad_review"):
-                raise GraphError(f"(#100) Param execution_options has unexpected value: {option}")
-        return "validate_only" in options
 
     def _daily(self, call: Call, account: Account) -> int | None:
         value = call.whole("daily_budget")
@@ -133,18 +111,6 @@ class MetaWrites:
         found = {"bid_strategy": strategy, "bid_amount": amount, "bid_constraints": limits}
         return {name: value for name, value in found.items() if value is not None}
 
-    def _copy_values(self, call: Call, lists: str, objects: str, texts: str) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for names, kind in ((lists, list), (objects, dict)):
-            for name in names.split():
-                value = call.json(name, kind)
-                if value is not None:
-                    made[name] = value
-        for name in texts.split():
-            if call.text(name) is not None:
-                made[name] = call.text(name)
-        return made
-
     # creation
 
     def create_campaign(self, call: Call, account: Account) -> dict[str, Any]:
@@ -177,13 +143,11 @@ class MetaWrites:
             data["is_adset_budget_sharing_enabled"] = sharing
         if daily is not None:
             data.setdefault("bid_strategy", "LOWEST_COST_WITHOUT_CAP")
-        data |= self._copy_values(
-            call, "adlabels pacing_type special_ad_category_country", "promoted_object", "start_time stop_time"
-        )
+        data |= copy_values(call, "adlabels pacing_type special_ad_category_country", "promoted_object", "start_time stop_time")
         enabled = self._status(call)
         if call.text("spend_cap") is not None:
             raise GraphError("(#100) campaign spend_cap is not modelled here; use the account's", unknown=True)
-        if self._validate_only(call):
+        if validate_only(call):
             return {"success": True}
         made = self.book.add_campaign(account, name, enabled=enabled, daily_budget=daily, data=data)
         self._record("campaign.create", made.id, name=name, status="ACTIVE" if enabled else "PAUSED", daily_budget_minor=daily)
@@ -253,13 +217,13 @@ class MetaWrites:
             raise invalid("end_time", "must be after the start", 1487094)
         data = {
             "optimization_goal": goal, "billing_event": billing, "targeting": targeting, **self._bid(call),
-            **self._copy_values(
+            **copy_values(
                 call, "adlabels attribution_spec frequency_control_specs pacing_type regional_regulated_categories",
                 "promoted_object regional_regulation_identities", "destination_type dsa_beneficiary dsa_payor",
             ),
         }  # fmt: skip
         enabled = self._status(call)
-        if self._validate_only(call):
+        if validate_only(call):
             return {"success": True}
         made = self.book.add_group(
             campaign, name, enabled=enabled, daily_budget=daily, data=data, audience_key=_audience_key(targeting),
@@ -268,48 +232,6 @@ class MetaWrites:
         self._record("adset.create", made.id, name=name, status="ACTIVE" if enabled else "PAUSED", daily_budget_minor=daily)
         return {"id": made.id}
 
-    def create_creative(self, call: Call, account: Account) -> dict[str, Any]:
-        """POST act_X/adcreatives."""
-        call.only(CREATIVE_PARAMS)
-        data = self._copy_values(
-            call, "adlabels", "object_story_spec asset_feed_spec degrees_of_freedom_spec contextual_multi_ads",
-            "actor_id body call_to_action_type image_hash image_url instagram_user_id link_url name object_story_id object_type "
-            "status thumbnail_url title url_tags video_id",
-        )  # fmt: skip
-        if not ({"object_story_spec", "object_story_id", "asset_feed_spec"} & set(data)):
-            raise GraphError(
-                "object_story_spec, object_story_id or asset_feed_spec is required", 100, 1443050, blame="object_story_spec"
-            )
-        spec = data.get("object_story_spec")
-        if spec is not None and not spec.get("page_id"):
-            raise GraphError("object_story_spec.page_id is required", 100, 1443120, blame="object_story_spec")
-        for image in _find(data, "image_hash"):
-            if image not in self.store.images:
-                raise GraphError(f"The image hash {image} does not exist in this ad account", 100, 1487472, blame="image_hash")
-        if self._validate_only(call):
-            return {"success": True}
-        return {"id": self._keep_creative(account, data)}
-
-    def _keep_creative(self, account: Account, data: dict[str, Any]) -> str:
-        ident = str(self.world.next_id("meta.creative", 120330000000000000))
-        self.store.creatives[ident] = {**data, "id": ident, "account_id": account.id, "status": "ACTIVE"}
-        self._record("adcreative.create", ident, name=data.get("name"))
-        return ident
-
-    def _creative_of(self, call: Call, account: Account) -> dict[str, Any]:
-        given = call.json("creative", dict)
-        if not given:
-            raise missing("creative")
-        ident = given.get("creative_id") or given.get("id")
-        if ident is None:
-            if "object_story_spec" not in given:
-                raise invalid("creative", "give creative_id or object_story_spec", 1487930)
-            return given
-        found = self.store.creatives.get(str(ident))
-        if found is None or found["account_id"] != account.id:
-            raise not_found("POST", str(ident))
-        return found
-
     def create_ad(self, call: Call, account: Account) -> dict[str, Any]:
         """POST act_X/ads."""
         call.only(AD_PARAMS)
@@ -317,14 +239,14 @@ class MetaWrites:
         group = self.book.node("meta", parent)
         if not isinstance(group, Group) or group.campaign.account is not account or group.deleted:
             raise not_found("POST", parent)
-        creative = self._creative_of(call, account)
+        creative = self.media.creative_of(call, account)
         enabled = self._status(call)
-        data = self._copy_values(call, "adlabels tracking_specs", "", "conversion_domain")
-        if self._validate_only(call):
+        data = copy_values(call, "adlabels tracking_specs", "", "conversion_domain")
+        if validate_only(call):
             return {"success": True}
-        ident = creative.get("id") or self._keep_creative(account, creative)
+        ident = creative.get("id") or self.media.keep_creative(account, creative)
         made = self.book.add_ad(
-            group, name, enabled=enabled, text=_text(creative), link=_link(creative), data={**data, "creative": {"id": ident}}
+            group, name, enabled=enabled, text=text_of(creative), link=link_of(creative), data={**data, "creative": {"id": ident}}
         )
         self._record("ad.create", made.id, name=name, status="ACTIVE" if enabled else "PAUSED")
         return {"id": made.id}
@@ -347,14 +269,14 @@ class MetaWrites:
         status = call.choice("status", STATUSES)
         daily = self._budget_change(call, node, account)
         lists = "adlabels pacing_type attribution_spec frequency_control_specs special_ad_categories tracking_specs"
-        data = self._copy_values(call, lists, "promoted_object", "destination_type dsa_beneficiary dsa_payor conversion_domain")
+        data = copy_values(call, lists, "promoted_object", "destination_type dsa_beneficiary dsa_payor conversion_domain")
         if not isinstance(node, Ad):
             data |= self._bid(call)
         targeting = self._targeting(call) if isinstance(node, Group) else None
-        creative = self._creative_of(call, account) if isinstance(node, Ad) and "creative" in call.params else None
+        creative = self.media.creative_of(call, account) if isinstance(node, Ad) and "creative" in call.params else None
         ends = self._moment(call, "end_time") if isinstance(node, Group) else None
         sharing = call.flag("is_adset_budget_sharing_enabled") if isinstance(node, Campaign) else None
-        if self._validate_only(call):
+        if validate_only(call):
             return {"success": True}
         self.book.change(node)
         if call.text("name"):
@@ -368,8 +290,8 @@ class MetaWrites:
                 node.data["targeting"], node.audience_key = targeting, _audience_key(targeting)
                 node.significant_edit(self.world.now)
         if isinstance(node, Ad) and creative is not None:
-            node.data["creative"] = {"id": creative.get("id") or self._keep_creative(account, creative)}
-            node.text, node.link = _text(creative), _link(creative)
+            node.data["creative"] = {"id": creative.get("id") or self.media.keep_creative(account, creative)}
+            node.text, node.link = text_of(creative), link_of(creative)
             self.book.review(node)
         if daily is not None and not isinstance(node, Ad):
             self.book.set_budget(node, daily)
@@ -507,67 +429,6 @@ class MetaWrites:
             "ad_object_ids": [{"ad_object_type": "campaign", "source_id": node.id, "copied_id": made.id}],
         }
 
-    # media and audiences
-
-    def upload_image(self, call: Call, account: Account) -> dict[str, Any]:
-        """POST act_X/adimages: multipart files or `bytes` in base64."""
-        call.only("bytes filename name")
-        blobs = {name: content for name, content in call.files.items() if content}
-        if not blobs:
-            encoded = call.need("bytes")
-            import base64
-            import binascii
-
-            try:
-                blobs = {call.text("name") or "bytes": base64.b64decode(encoded, validate=True)}
-            except binascii.Error:
-                raise GraphError("(#100) Param bytes must be base64", 100, 1487411, blame="bytes") from None
-        answer: dict[str, Any] = {}
-        for name, content in blobs.items():
-            mark = hashlib.md5(content, usedforsecurity=False).hexdigest()
-            row = {
-                "hash": mark,
-                "url": f"https://scontent.example/{mark}.jpg",
-                "name": name,
-                "id": f"{account.id}:{mark}",
-                "status": "ACTIVE",
-            }
-            self.store.images[mark] = row
-            answer[name] = {"hash": mark, "url": row["url"]}
-            self._record("adimage.create", mark, bytes=len(content))
-        return {"images": answer}
-
-    def create_audience(self, call: Call, account: Account) -> dict[str, Any]:
-        """POST act_X/customaudiences: WEBSITE and CUSTOM audiences, and LOOKALIKE from one of them."""
-        call.only(
-            "name subtype description origin_audience_id lookalike_spec customer_file_source rule retention_days prefill pixel_id"
-        )
-        name, subtype = call.need("name"), call.choice("subtype", ("LOOKALIKE", "CUSTOM", "WEBSITE"), "CUSTOM")
-        row: dict[str, Any] = {"name": name, "subtype": subtype, "description": call.text("description")}
-        if subtype == "LOOKALIKE":
-            origin, spec = call.need("origin_audience_id"), call.json("lookalike_spec", dict)
-            if spec is None:
-                raise missing("lookalike_spec")
-            if origin not in self.store.audiences:
-                raise not_found("POST", origin)
-            ratio, begin = spec.get("ratio"), spec.get("starting_ratio", 0)
-            if (
-                not isinstance(ratio, int | float)
-                or not 0 <= begin < ratio <= 0.2
-                or not (spec.get("country") or spec.get("location_spec"))
-            ):
-                raise GraphError("Invalid lookalike spec: ratio in (0, 0.20], country required", 100, 2654, blame="lookalike_spec")
-            row |= {"lookalike_spec": spec, "origin_audience_id": origin}
-        ident = str(self.world.next_id("meta.audience", 23850000000000000))
-        self.store.audiences[ident] = {
-            **row,
-            "id": ident,
-            "account_id": account.id,
-            "_ready_at": self.world.now + timedelta(hours=3),
-        }
-        self._record("customaudience.create", ident, name=name, subtype=subtype)
-        return {"id": ident}
-
 
 def _plain(data: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(data))
@@ -575,23 +436,3 @@ def _plain(data: dict[str, Any]) -> dict[str, Any]:
 
 def _audience_key(targeting: dict[str, Any]) -> str:
     return json.dumps(targeting, sort_keys=True, separators=(",", ":"))
-
-
-def _find(value: Any, name: str) -> list[str]:
-    if isinstance(value, dict):
-        found = [str(inner) for key, inner in value.items() if key == name and isinstance(inner, str)]  # pyright: ignore[reportUnknownVariableType]
-        return found + [hit for inner in value.values() for hit in _find(inner, name)]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [hit for inner in value for hit in _find(inner, name)]  # pyright: ignore[reportUnknownVariableType]
-    return []
-
-
-def _text(creative: dict[str, Any]) -> str:
-    words = [hit for name in ("message", "title", "body", "name", "description", "text") for hit in _find(creative, name)]
-    return "\n".join(dict.fromkeys(words))
-
-
-def _link(creative: dict[str, Any]) -> str:
-    links = [hit for name in ("link", "website_url", "link_url") for hit in _find(creative, name)]
-    link, tags = (links[0] if links else ""), creative.get("url_tags")
-    return f"{link}{'&' if '?' in link else '?'}{tags}" if tags else link

@@ -70,7 +70,7 @@ async def serve_process(app: ASGIApp, host: str, port: int, *, announce: bool) -
     listener.bind((host, port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not task.done():
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers no event to wait for
         await asyncio.sleep(0.01)
     if announce and not task.done():
         bound = int(listener.getsockname()[1])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +13,11 @@ from starlette.datastructures import UploadFile
 from runtime.sandbox.adtree import Account, Ad, AdBook, Campaign, Group
 from runtime.sandbox.market import Market
 from runtime.sandbox.money import minor_per_unit
+from runtime.sandbox.tiktok_assets import TikTokAssets
 from runtime.sandbox.tiktok_report import PARAMS as REPORT_PARAMS
 from runtime.sandbox.tiktok_report import report
+from runtime.sandbox.tiktok_rows import ad_row, campaign_of, campaign_row, group_row
+from runtime.sandbox.tiktok_wire import Ask, Refused, filter_rules, page, unknown_route
 from runtime.sandbox.words import words
 from runtime.sandbox.world import World
 
@@ -56,63 +57,11 @@ fallback_type product_set_id product_specific_type disclaimer_text disclaimer_ty
 """)
 
 
-class Refused(Exception):
-    """A refusal in TikTok's envelope."""
-
-    def __init__(self, message: str, code: int = 40002, *, unknown: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
-        self.unknown = unknown
-
-
-def unknown_route(request: Request) -> Response:
-    """What TikTok says to a path it does not have."""
-    return JSONResponse(
-        {"code": 40006, "message": f"Path not found: {request.url.path}", "request_id": "2026112000000040006", "data": {}}, 404
-    )
-
-
-@dataclass
-class Ask:
-    """One request: query values decoded from their JSON text, or the JSON body."""
-
-    method: str
-    path: str
-    values: dict[str, Any]
-    files: dict[str, bytes]
-
-    def only(self, *allowed: str | frozenset[str]) -> None:
-        """Refuses every parameter the endpoint has no name for."""
-        names: set[str] = set()
-        for entry in allowed:
-            names |= set(entry.split()) if isinstance(entry, str) else entry
-        for name in self.values:
-            if name not in names:
-                raise Refused(f"{name}: Unknown field.", unknown=True)
-
-    def need(self, name: str) -> Any:
-        """A required value."""
-        value = self.values.get(name)
-        if value is None or value == "" or value == []:
-            raise Refused(f"{name}: Missing data for required field.")
-        return value
-
-    def choice(self, name: str, allowed: frozenset[str], default: str | None = None) -> str | None:
-        """An enum value."""
-        value = self.values.get(name, default)
-        if value is not None and value not in allowed:
-            raise Refused(f"{name}: Must be one of: {', '.join(sorted(allowed))}.")
-        return value
-
-    def ids(self, name: str) -> list[str]:
-        """A list of ids. Numbers are refused: they do not survive JSON above 2^53."""
-        value = self.need(name)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):  # pyright: ignore[reportUnknownVariableType]
-            raise Refused(f"{name}: Must be a list of strings.")
-        return value  # pyright: ignore[reportUnknownVariableType]
-
-
 LIST_QUERY = "advertiser_id filtering page page_size fields exclude_field_types_in_response"
+
+_AUDIENCE = words("""
+location_ids languages gender age_groups audience_ids excluded_audience_ids interest_category_ids spending_power
+""")
 
 
 class TikTokTwin:
@@ -123,18 +72,17 @@ class TikTokTwin:
         self.book = book
         self.market = market
         self.answered: dict[tuple[str, str, str], dict[str, Any]] = {}
-        self.images: dict[str, dict[str, Any]] = {}
-        self.audiences: dict[str, dict[str, Any]] = {}
+        self.assets = TikTokAssets(world, book)
         self.routes: dict[tuple[str, str], Any] = {
-            ("GET", "advertiser/info"): self.advertiser_info, ("POST", "campaign/create"): self.campaign_create,
+            ("GET", "advertiser/info"): self.assets.advertiser_info, ("POST", "campaign/create"): self.campaign_create,
             ("GET", "campaign/get"): self.campaign_get, ("POST", "campaign/update"): self.campaign_update,
             ("POST", "adgroup/create"): self.adgroup_create, ("GET", "adgroup/get"): self.adgroup_get,
             ("POST", "adgroup/update"): self.adgroup_update, ("POST", "ad/create"): self.ad_create, ("GET", "ad/get"): self.ad_get,
-            ("POST", "ad/update"): self.ad_update, ("POST", "file/image/ad/upload"): self.image_upload,
+            ("POST", "ad/update"): self.ad_update, ("POST", "file/image/ad/upload"): self.assets.image_upload,
             ("POST", "campaign/status/update"): self.campaign_status, ("POST", "adgroup/status/update"): self.adgroup_status,
             ("POST", "ad/status/update"): self.ad_status, ("GET", "report/integrated/get"): self.report,
-            ("GET", "adgroup/quota"): self.quota, ("POST", "dmp/custom_audience/lookalike/create"): self.lookalike,
-            ("GET", "dmp/custom_audience/list"): self.audience_list,
+            ("GET", "adgroup/quota"): self.assets.quota, ("POST", "dmp/custom_audience/lookalike/create"): self.assets.lookalike,
+            ("GET", "dmp/custom_audience/list"): self.assets.audience_list,
         }  # fmt: skip
 
     async def answer(self, request: Request, path: str) -> Response:
@@ -183,13 +131,6 @@ class TikTokTwin:
 
     # pieces
 
-    def _account(self, ask: Ask) -> Account:
-        ident = ask.need("advertiser_id")
-        account = self.book.account("tiktok", str(ident))
-        if account is None:
-            raise Refused(f"No permission to operate advertiser {ident}.", 40001)
-        return account
-
     def _minor(self, ask: Ask, account: Account, least: int) -> int:
         value = ask.need("budget")
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -202,8 +143,8 @@ class TikTokTwin:
         return round(minor)
 
     def _node(self, ident: Any, kind: type, account: Account) -> Any:
-        node = self.book.node("tiktok", str(ident))
-        if not isinstance(node, kind) or _campaign_of(node).account is not account or node.deleted:  # pyright: ignore[reportArgumentType,reportAttributeAccessIssue]
+        node: Any = self.book.node("tiktok", str(ident))
+        if not isinstance(node, kind) or campaign_of(node).account is not account or node.deleted:
             raise Refused(f"Object {ident} does not exist or does not belong to the advertiser.", 40007)
         return node
 
@@ -236,38 +177,12 @@ class TikTokTwin:
         except (TypeError, ValueError):
             raise Refused(f"{name}: Not a valid datetime (UTC, YYYY-MM-DD HH:MM:SS).") from None
 
-    # account
-
-    def advertiser_info(self, ask: Ask) -> dict[str, Any]:
-        """GET advertiser/info/."""
-        ask.only("advertiser_ids fields")
-        made: list[dict[str, Any]] = []
-        for ident in ask.ids("advertiser_ids"):
-            account = self.book.account("tiktok", ident)
-            if account is None:
-                raise Refused(f"No permission to operate advertiser {ident}.", 40001)
-            offset = self.world.now.astimezone(account.zone).strftime("%z")
-            full = {
-                "advertiser_id": account.id, "name": account.name, "currency": account.currency, "timezone": f"Etc/GMT{offset[:3]}",
-                "display_timezone": account.timezone, "status": "STATUS_ENABLE" if account.active else "STATUS_LIMIT", "country": "BR",
-                "role": "ROLE_ADVERTISER", "balance": 100000.0, "create_time": int(self.world.started_at.timestamp()),
-            }  # fmt: skip
-            made.append(_chosen(ask, full))
-        return {"list": made}
-
-    def quota(self, ask: Ask) -> dict[str, Any]:
-        """GET adgroup/quota/."""
-        ask.only("advertiser_id")
-        account = self._account(ask)
-        used = sum(1 for campaign in account.campaigns.values() for group in campaign.groups.values() if group.enabled)
-        return {"adgroup_active_quota": 700, "adgroup_active_used_quota": used}
-
     # campaigns
 
     def campaign_create(self, ask: Ask) -> dict[str, Any]:
         """POST campaign/create/."""
         ask.only(CAMPAIGN_BODY)
-        account = self._account(ask)
+        account = self.assets.account(ask)
 
         def make() -> dict[str, Any]:
             name = ask.need("campaign_name")
@@ -303,7 +218,7 @@ class TikTokTwin:
     def campaign_update(self, ask: Ask) -> dict[str, Any]:
         """POST campaign/update/. The budget mode cannot change."""
         ask.only("advertiser_id campaign_id campaign_name budget po_number special_industries")
-        account = self._account(ask)
+        account = self.assets.account(ask)
         campaign: Campaign = self._node(ask.need("campaign_id"), Campaign, account)
         daily = None
         if "budget" in ask.values:
@@ -317,26 +232,17 @@ class TikTokTwin:
         self._record("campaign.update", campaign.id, ask, name=campaign.name, daily_budget_minor=daily)
         return {"campaign_id": campaign.id}
 
-    def _campaign_row(self, campaign: Campaign) -> dict[str, Any]:
-        state = "DELETE" if campaign.deleted else "ENABLE" if campaign.enabled else "DISABLE"
-        return {
-            **campaign.data, "campaign_id": campaign.id, "advertiser_id": campaign.account.id, "campaign_name": campaign.name,
-            "operation_status": "DISABLE" if state == "DELETE" else state, "secondary_status": f"CAMPAIGN_STATUS_{state}",
-            "budget": _major(campaign.daily_budget, campaign.account), "create_time": _stamp(campaign.created_at),
-            "modify_time": _stamp(campaign.updated_at), "campaign_type": "REGULAR_CAMPAIGN", "is_smart_performance_campaign": False,
-        }  # fmt: skip
-
     def campaign_get(self, ask: Ask) -> dict[str, Any]:
         """GET campaign/get/."""
-        account = self._account(ask)
+        account = self.assets.account(ask)
         ask.only(LIST_QUERY)
-        rules = _rules(ask, "campaign_ids campaign_name objective_type primary_status secondary_status")
+        rules = filter_rules(ask, "campaign_ids campaign_name objective_type primary_status secondary_status")
         found: list[dict[str, Any]] = []
         for campaign in account.campaigns.values():
-            row = self._campaign_row(campaign)
+            row = campaign_row(campaign)
             if self._passes(campaign, row, rules, {"campaign_ids": campaign.id}, campaign.name, rules.get("campaign_name")):
                 found.append(row)
-        return _page(ask, found)
+        return page(ask, found)
 
     def _passes(
         self,
@@ -357,14 +263,14 @@ class TikTokTwin:
                 return False
         if "secondary_status" in rules and rules["secondary_status"] != row["secondary_status"]:
             return False
-        return "objective_type" not in rules or rules["objective_type"] == _campaign_of(node).data.get("objective_type")
+        return "objective_type" not in rules or rules["objective_type"] == campaign_of(node).data.get("objective_type")
 
     # ad groups
 
     def adgroup_create(self, ask: Ask) -> dict[str, Any]:
         """POST adgroup/create/."""
         ask.only(GROUP_BODY)
-        account = self._account(ask)
+        account = self.assets.account(ask)
 
         def make() -> dict[str, Any]:
             campaign: Campaign = self._node(ask.need("campaign_id"), Campaign, account)
@@ -415,7 +321,7 @@ class TikTokTwin:
             "budget_mode campaign_id operation_status billing_event optimization_goal request_id placement_type placements pixel_id"
         )
         ask.only((GROUP_BODY | {"adgroup_id"}) - frozenset(fixed.split()))
-        account = self._account(ask)
+        account = self.assets.account(ask)
         group: Group = self._node(ask.need("adgroup_id"), Group, account)
         daily = None
         if "budget" in ask.values:
@@ -437,53 +343,27 @@ class TikTokTwin:
         self._record("adgroup.update", group.id, ask, name=group.name, daily_budget_minor=daily)
         return {"adgroup_id": group.id}
 
-    def _group_row(self, group: Group) -> dict[str, Any]:
-        now, campaign = self.world.now, group.campaign
-        if group.deleted or campaign.deleted:
-            state = "DELETE"
-        elif not group.enabled:
-            state = "DISABLE"
-        elif not campaign.enabled:
-            state = "CAMPAIGN_DISABLE"
-        elif group.starts_at and now < group.starts_at:
-            state = "NOT_START"
-        elif group.ends_at and now >= group.ends_at:
-            state = "TIME_DONE"
-        elif group.ads and all(ad.reviewed(now) and not ad.approved for ad in group.ads.values()):
-            state = "AUDIT_DENY"
-        elif group.ads and not any(ad.reviewed(now) for ad in group.ads.values()):
-            state = "AUDIT"
-        else:
-            state = "DELIVERY_OK"
-        return {
-            **group.data, "adgroup_id": group.id, "campaign_id": campaign.id, "advertiser_id": campaign.account.id,
-            "adgroup_name": group.name, "campaign_name": campaign.name, "operation_status": "ENABLE" if group.enabled else "DISABLE",
-            "secondary_status": f"ADGROUP_STATUS_{state}", "budget": _major(group.daily_budget, campaign.account), "scheduled_budget": 0.0,
-            "schedule_start_time": _stamp(group.starts_at or group.created_at), "schedule_end_time": _stamp(group.ends_at) if group.ends_at else None,
-            "create_time": _stamp(group.created_at), "modify_time": _stamp(group.updated_at),
-        }  # fmt: skip
-
     def adgroup_get(self, ask: Ask) -> dict[str, Any]:
         """GET adgroup/get/."""
-        account = self._account(ask)
+        account = self.assets.account(ask)
         ask.only(LIST_QUERY)
-        rules = _rules(ask, "campaign_ids adgroup_ids adgroup_name objective_type primary_status secondary_status")
+        rules = filter_rules(ask, "campaign_ids adgroup_ids adgroup_name objective_type primary_status secondary_status")
         found: list[dict[str, Any]] = []
         for campaign in account.campaigns.values():
             for group in campaign.groups.values():
-                row = self._group_row(group)
+                row = group_row(group, self.world.now)
                 if self._passes(
                     group, row, rules, {"campaign_ids": campaign.id, "adgroup_ids": group.id}, group.name, rules.get("adgroup_name")
                 ):
                     found.append(row)
-        return _page(ask, found)
+        return page(ask, found)
 
     # ads
 
     def ad_create(self, ask: Ask) -> dict[str, Any]:
         """POST ad/create/: several creatives, several ads."""
         ask.only("advertiser_id adgroup_id creatives")
-        account = self._account(ask)
+        account = self.assets.account(ask)
         group: Group = self._node(ask.need("adgroup_id"), Group, account)
         creatives: Any = ask.need("creatives")
         if not isinstance(creatives, list) or not 1 <= len(creatives) <= 20:  # pyright: ignore[reportUnknownArgumentType]
@@ -504,7 +384,7 @@ class TikTokTwin:
             )  # fmt: skip
             self._record("ad.create", ad.id, ask, name=name, status="ENABLE" if enabled else "DISABLE")
             made.append(ad.id)
-        return {"ad_ids": made, "creatives": [self._ad_row(group.ads[ident]) for ident in made], "need_audit": True}
+        return {"ad_ids": made, "creatives": [ad_row(group.ads[ident], self.world.now) for ident in made], "need_audit": True}
 
     def _creative(self, raw: Any, position: int) -> dict[str, Any]:
         if not isinstance(raw, dict):
@@ -514,14 +394,14 @@ class TikTokTwin:
             if name not in CREATIVE_BODY:
                 raise Refused(f"creatives.{position}.{name}: Unknown field.", unknown=True)
         for image in creative.get("image_ids") or []:
-            if image not in self.images:
+            if image not in self.assets.images:
                 raise Refused(f"creatives.{position}.image_ids: image {image} does not exist.")
         return creative
 
     def ad_update(self, ask: Ask) -> dict[str, Any]:
         """POST ad/update/: changed texts go to review again."""
         ask.only("advertiser_id adgroup_id creatives patch_update")
-        account = self._account(ask)
+        account = self.assets.account(ask)
         self._node(ask.need("adgroup_id"), Group, account)
         done: list[str] = []
         for position, raw in enumerate(ask.need("creatives")):
@@ -537,41 +417,20 @@ class TikTokTwin:
             done.append(ad.id)
         return {"ad_ids": done}
 
-    def _ad_row(self, ad: Ad) -> dict[str, Any]:
-        now, group, campaign = self.world.now, ad.group, ad.group.campaign
-        if ad.deleted or group.deleted or campaign.deleted:
-            state = "DELETE"
-        elif not ad.reviewed(now):
-            state = "AUDIT"
-        elif not ad.approved:
-            state = "AUDIT_DENY"
-        elif not ad.enabled:
-            state = "DISABLE"
-        elif not campaign.enabled:
-            state = "CAMPAIGN_DISABLE"
-        else:
-            state = "DELIVERY_OK" if group.enabled else "ADGROUP_DISABLE"
-        return {
-            **ad.data, "ad_id": ad.id, "adgroup_id": group.id, "campaign_id": campaign.id, "advertiser_id": campaign.account.id,
-            "ad_name": ad.name, "ad_text": ad.text, "adgroup_name": group.name, "campaign_name": campaign.name,
-            "operation_status": "ENABLE" if ad.enabled else "DISABLE", "secondary_status": f"AD_STATUS_{state}",
-            "create_time": _stamp(ad.created_at), "modify_time": _stamp(ad.updated_at),
-        }  # fmt: skip
-
     def ad_get(self, ask: Ask) -> dict[str, Any]:
         """GET ad/get/."""
-        account = self._account(ask)
+        account = self.assets.account(ask)
         ask.only(LIST_QUERY)
-        rules = _rules(ask, "campaign_ids adgroup_ids ad_ids ad_name objective_type primary_status secondary_status")
+        rules = filter_rules(ask, "campaign_ids adgroup_ids ad_ids ad_name objective_type primary_status secondary_status")
         found: list[dict[str, Any]] = []
         for campaign in account.campaigns.values():
             for group in campaign.groups.values():
                 for ad in group.ads.values():
-                    row = self._ad_row(ad)
+                    row = ad_row(ad, self.world.now)
                     ids = {"campaign_ids": campaign.id, "adgroup_ids": group.id, "ad_ids": ad.id}
                     if self._passes(ad, row, rules, ids, ad.name, rules.get("ad_name")):
                         found.append(row)
-        return _page(ask, found)
+        return page(ask, found)
 
     # status, for all levels
 
@@ -589,7 +448,7 @@ class TikTokTwin:
 
     def _switch(self, ask: Ask, name: str, kind: type) -> dict[str, Any]:
         ask.only("advertiser_id operation_status", name, "allow_partial_success" if kind is Group else "")
-        account = self._account(ask)
+        account = self.assets.account(ask)
         ask.need("operation_status")
         status = ask.choice("operation_status", frozenset({"ENABLE", "DISABLE", "DELETE"}))
         partial, good, bad = bool(ask.values.get("allow_partial_success")), [], []
@@ -607,116 +466,14 @@ class TikTokTwin:
         answer: dict[str, Any] = {name: [node.id for node in good], "status": status}
         return answer | ({"fail_list": bad} if partial else {})
 
-    # reports, files, audiences
+    # reports
 
     def report(self, ask: Ask) -> dict[str, Any]:
         """GET report/integrated/get/."""
         ask.only(REPORT_PARAMS)
-        account = self._account(ask)
+        account = self.assets.account(ask)
         rows = report(self.world, self.book, self.market, account, ask.values, lambda text: Refused(text))
-        return _page(ask, rows, most=1000)
-
-    def image_upload(self, ask: Ask) -> dict[str, Any]:
-        """POST file/image/ad/upload/: by file with its MD5 signature, or by URL."""
-        ask.only("advertiser_id upload_type file_name image_signature image_url file_id")
-        self._account(ask)
-        kind = ask.choice("upload_type", frozenset({"UPLOAD_BY_FILE", "UPLOAD_BY_URL"}), "UPLOAD_BY_FILE")
-        if kind == "UPLOAD_BY_FILE":
-            content = ask.files.get("image_file")
-            if not content:
-                raise Refused("image_file: Missing data for required field.")
-            mark = hashlib.md5(content, usedforsecurity=False).hexdigest()
-            if ask.need("image_signature") != mark:
-                raise Refused("image_signature: Does not match the file's MD5.")
-        else:
-            mark = hashlib.md5(str(ask.need("image_url")).encode(), usedforsecurity=False).hexdigest()
-        ident = f"ad-site-i18n-sg/{mark}"
-        row = {
-            "image_id": ident, "material_id": str(self.world.next_id("tiktok.material", 7300000000000000000)), "signature": mark,
-            "file_name": ask.values.get("file_name", mark), "format": "jpeg", "width": 1080, "height": 1920, "displayable": True,
-            "image_url": f"https://p16.example/{mark}.jpeg",
-        }  # fmt: skip
-        self.images[ident] = row
-        self._record("image.create", ident, ask)
-        return row
-
-    def lookalike(self, ask: Ask) -> dict[str, Any]:
-        """POST dmp/custom_audience/lookalike/create/."""
-        ask.only("advertiser_id custom_audience_name lookalike_spec audience_sub_type")
-        account = self._account(ask)
-        name, spec = ask.need("custom_audience_name"), ask.need("lookalike_spec")
-        if (
-            not isinstance(spec, dict)
-            or spec.get("audience_size") not in ("NARROW", "BALANCED", "BROAD")
-            or not spec.get("source_audience_id")
-        ):  # pyright: ignore[reportUnknownMemberType]
-            raise Refused("lookalike_spec: source_audience_id and audience_size (NARROW, BALANCED, BROAD) are required.")
-        ident = str(self.world.next_id("tiktok.audience", 190000000))
-        self.audiences[ident] = {"audience_id": ident, "name": name, "account": account.id, "spec": spec, "at": self.world.now}
-        self._record("lookalike.create", ident, ask, name=name)
-        return {"custom_audience_id": ident}
-
-    def audience_list(self, ask: Ask) -> dict[str, Any]:
-        """GET dmp/custom_audience/list/."""
-        ask.only("advertiser_id custom_audience_ids page page_size")
-        account = self._account(ask)
-        wanted = ask.values.get("custom_audience_ids")
-        rows = [
-            {
-                "audience_id": row["audience_id"], "name": row["name"], "audience_type": "Lookalike Audience",
-                "is_valid": self.world.now - row["at"] >= timedelta(hours=4), "cover_num": 900000, "calculate_type": "LOOKALIKE",
-            }
-            for row in self.audiences.values()
-            if row["account"] == account.id and (wanted is None or row["audience_id"] in wanted)
-        ]  # fmt: skip
-        return _page(ask, rows)
-
-
-_AUDIENCE = words("""
-location_ids languages gender age_groups audience_ids excluded_audience_ids interest_category_ids spending_power
-""")
-
-
-def _campaign_of(node: Campaign | Group | Ad) -> Campaign:
-    return node if isinstance(node, Campaign) else node.campaign if isinstance(node, Group) else node.group.campaign
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _major(minor: int | None, account: Account) -> float:
-    return 0.0 if minor is None else minor / minor_per_unit(account.currency)
-
-
-def _rules(ask: Ask, allowed: str) -> dict[str, Any]:
-    rules: Any = ask.values.get("filtering") or {}
-    if not isinstance(rules, dict):
-        raise Refused("filtering: Invalid type.")
-    kept: dict[str, Any] = {str(name): value for name, value in rules.items() if value is not None}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    for name in kept:
-        if name not in allowed.split():
-            raise Refused(f"filtering.{name}: Unknown field.", unknown=True)
-    return kept
-
-
-def _chosen(ask: Ask, row: dict[str, Any]) -> dict[str, Any]:
-    fields = ask.values.get("fields")
-    return {name: value for name, value in row.items() if name in fields} if fields else row
-
-
-def _page(ask: Ask, rows: list[dict[str, Any]], most: int = 1000) -> dict[str, Any]:
-    try:
-        number, size = int(ask.values.get("page", 1)), int(ask.values.get("page_size", 10))
-    except (TypeError, ValueError):
-        raise Refused("page: Not a valid integer.") from None
-    if number < 1 or not 1 <= size <= most:
-        raise Refused(f"page_size: Must be between 1 and {most}.")
-    part = rows[(number - 1) * size : number * size]
-    if ask.path != "report/integrated/get":
-        part = [_chosen(ask, row) for row in part]
-    info = {"page": number, "page_size": size, "total_number": len(rows), "total_page": -(-len(rows) // size)}
-    return {"list": part, "page_info": info}
+        return page(ask, rows, most=1000)
 
 
 def router(world: World, book: AdBook, market: Market) -> APIRouter:
