@@ -126,4 +126,6 @@ def _money(value: Any) -> tuple[Decimal, str] | None:
 
             currency = str(raw["currency"])
             return Decimal(int(raw["minor"])).scaleb(-get_currency_precision(currency)), currency
+        if raw.keys() == {"amount", "currency"}:  # as kits show it to models
+            return Decimal(str(raw["amount"])), str(raw["currency"])
     return None
