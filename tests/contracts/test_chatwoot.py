@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -205,6 +206,20 @@ async def test_a_contact_known_by_phone_is_adopted(sandbox: Any, desk: ChatwootD
         found, _ = await desk.ensure_conversation(lead_key=LEAD, name="Dalva", phone=PHONE)
     assert found == str(contact.id)
     assert contact.identifier == LEAD
+
+
+@pytest.mark.parametrize("phone", ["(44) 99123-4567", "44991234567", "554491234567", PHONE])
+async def test_a_phone_is_stored_in_one_spelling(sandbox: Any, desk: ChatwootDesk, phone: str) -> None:
+    with permitted():
+        contact, _ = await desk.ensure_conversation(lead_key=LEAD, name="Dalva", phone=phone)
+    assert state(sandbox).contacts[int(contact)].phone_number == PHONE
+
+
+async def test_a_contact_made_meanwhile_is_taken_over(sandbox: Any, desk: ChatwootDesk) -> None:
+    with permitted():
+        found = await asyncio.gather(*(desk.ensure_conversation(lead_key=LEAD, name="Dalva", phone=PHONE) for _ in range(2)))
+    assert len({contact for contact, _ in found}) == 1
+    assert made(sandbox, "contact.create") == 1
 
 
 @pytest.mark.parametrize("match", ["POST .*/contacts$", "POST .*/conversations$"])

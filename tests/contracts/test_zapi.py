@@ -155,8 +155,9 @@ async def test_nothing_is_sent_outside_the_gate(sandbox: Any, messenger: ZApiMes
     assert sandbox.writes() == []
 
 
-async def test_a_lost_answer_is_unknown_and_is_not_repeated(sandbox: Any, messenger: ZApiMessenger) -> None:
-    sandbox.fault("send-text", "commit_then_drop")
+@pytest.mark.parametrize("fault", ["commit_then_drop", "commit_then_500", "commit_then_html_502", "timeout"])
+async def test_a_lost_answer_is_unknown_and_is_not_repeated(sandbox: Any, messenger: ZApiMessenger, fault: str) -> None:
+    sandbox.fault("send-text", fault, seconds=3.0)
     with permitted(), pytest.raises(UnknownOutcome):
         await messenger.send_text("+5544991234567", "Bom dia!", "k1")
     assert len([write for write in sandbox.writes() if write["operation"] == "send-text"]) == 1

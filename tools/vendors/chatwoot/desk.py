@@ -65,7 +65,7 @@ class ChatwootDesk:
 
         A contact found by phone that has no identifier gets the lead's. Raises the tools.errors of tools.http.
         """
-        normal = phone_e164(phone, international=True) if phone else None
+        normal = (phone_e164(phone) or phone_e164(phone, international=True)) if phone else None
         contact = await self._find_contact(lead_key, normal)
         if contact is None:
             contact = await self._create_contact(lead_key, name, normal)
@@ -172,7 +172,7 @@ class ChatwootDesk:
 
     async def _messages(self, conversation: str, params: dict[str, Any]) -> list[Message]:
         answer = await self._page(conversation, params)
-        return [Message.model_validate(row) for row in _rows(answer.get("payload"))]
+        return [_message(row) for row in _rows(answer.get("payload"))]
 
     async def _page(self, conversation: str, params: dict[str, Any]) -> dict[str, Any]:
         path = f"conversations/{_number(conversation)}/messages"
@@ -188,7 +188,7 @@ class ChatwootDesk:
         while True:
             page = await self._page(conversation, {"after": after})
             contact = Contact.model_validate(as_object(as_object(page.get("meta")).get("contact")))
-            rows = sorted((Message.model_validate(row) for row in _rows(page.get("payload"))), key=lambda row: int(row.id))
+            rows = sorted((_message(row) for row in _rows(page.get("payload"))), key=lambda row: int(row.id))
             fresh = [row for row in rows if int(row.id) > after]
             for row in fresh:
                 if row.direction != "activity":
@@ -281,6 +281,15 @@ class ChatwootDesk:
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     return [as_object(row) for row in cast("list[Any]", value)] if isinstance(value, list) else []
+
+
+def _message(row: dict[str, Any]) -> Message:
+    try:
+        message = Message.model_validate(row)
+        int(message.id)
+    except ValueError:
+        raise Refused(_VENDOR, "message.list", "a message without a numeric id or a type; is this a Chatwoot server?") from None
+    return message
 
 
 def _number(conversation: str) -> int:

@@ -34,7 +34,10 @@ class PipeRunApi:
         for _ in range(_MOST_PAGES):
             params = {"show": _SHOW, **filters} | ({"cursor": cursor} if cursor else {})
             body = as_object((await self.http.read("GET", resource, operation=f"{resource}.list", params=params)).data)
-            rows += objects(body.get("data"))
+            page = objects(body.get("data"))
+            if any(not row.get("id") for row in page):
+                raise Unavailable(VENDOR, f"{resource}.list", "a row without an id")
+            rows += page
             following = as_object(as_object(body.get("meta")).get("cursor")).get("next")
             if not isinstance(following, str) or not following:
                 return rows

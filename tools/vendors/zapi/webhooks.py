@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from knowledge.domain.brazil import phone_e164
+from knowledge.domain.brazil import phone_e164, same_phone
 from knowledge.domain.conversation import EventKind, InboundEvent
 from knowledge.domain.lead import Identity
 from tools.payload import Payload, as_object, digest, epoch, load_object
@@ -39,6 +39,7 @@ class _Received(_Callback):
     is_edit: bool | None = Field(default=None, alias="isEdit")
     waiting: bool | None = Field(default=None, alias="waitingMessage")
     chat_lid: str | None = Field(default=None, alias="chatLid")
+    connected_phone: str | None = Field(default=None, alias="connectedPhone")
     sender_lid: str | None = Field(default=None, alias="senderLid")
     chat_name: str | None = Field(default=None, alias="chatName")
     sender_name: str | None = Field(default=None, alias="senderName")
@@ -249,6 +250,8 @@ def _why_ignored(message: _Received, body: dict[str, Any], content: _Content) ->
         return "broadcast"
     if message.notification:
         return None
+    if message.from_me and not message.from_api and same_phone(phone, message.connected_phone or ""):
+        return "own_number"  # notes that a colleague writes to the line itself
     if message.waiting:
         return "waiting_message"  # the decrypted text follows under the same id
     quiet = next((name for name in _QUIET if body.get(name)), None)
