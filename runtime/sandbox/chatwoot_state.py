@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from runtime.sandbox.world import World
+from runtime.sandbox.twin_state import state_of
+from runtime.sandbox.world import Fault, World
 
 ACCOUNT_ID = 1
 ACCOUNT_NAME = "Cozinha Forte Equipamentos"
@@ -236,24 +236,37 @@ class Chatwoot:
         body = json.dumps({**payload, "event": event, **more}, ensure_ascii=False).encode()
         answers: list[int] = []
         for sender in SENDERS:
-            target = self.world.targets.get(sender)
-            if target is None:
+            if sender not in self.world.targets:
                 continue
-            headers = {
-                "Content-Type": "application/json",
-                "X-Chatwoot-Delivery": self.key("delivery", self.world.next_id("chatwoot_delivery", 0)),
-            }
-            if target.secret:
-                timestamp = str(int(self.world.now.timestamp()))
-                headers["X-Chatwoot-Timestamp"] = timestamp
-                headers["X-Chatwoot-Signature"] = signature(target.secret, timestamp, body)
-            status = await self.world.deliver(sender, body, headers)
-            if status is not None:
-                answers.append(status)
+            status = await self._post(sender, body, self.key("delivery", self.world.next_id("chatwoot_delivery", 0)))
+            answers.append(status)
             # the server marks a message of an API inbox as failed when the inbox's own webhook cannot be delivered
-            if sender == "chatwoot_inbox" and status is not None and status >= 300 and message is not None:
+            if sender == "chatwoot_inbox" and status >= 300 and message is not None:
                 message.status = "failed"
         return answers
+
+    async def _post(self, sender: str, body: bytes, delivery: str, attempt: int = 1) -> int:
+        """One signed delivery. Only the agent bot's is retried: on 429 and 500, three tries, 3 s apart; then the chat is opened."""
+        target = self.world.targets[sender]
+        headers = {"Content-Type": "application/json", "X-Chatwoot-Delivery": delivery}
+        if target.secret:
+            timestamp = str(int(self.world.now.timestamp()))
+            headers["X-Chatwoot-Timestamp"] = timestamp
+            headers["X-Chatwoot-Signature"] = signature(target.secret, timestamp, body)
+        status = await self.world.deliver(sender, body, headers) or 599
+        if sender == "chatwoot_bot" and status in (429, 500):
+
+            async def again() -> None:
+                await self._post(sender, body, delivery, attempt + 1)
+
+            if attempt < 3:
+                self.world.at(self.world.now + timedelta(seconds=3), again)
+            else:
+                payload = json.loads(body)
+                conversation = self.conversations.get(payload.get("conversation", payload).get("id"))
+                if conversation is not None and conversation.status == "pending":
+                    await self.set_status(conversation, "open", at_once=True)
+        return status
 
     # ---- reading
     def of_conversation(self, conversation_id: int) -> list[Message]:
@@ -463,12 +476,19 @@ def epoch(at: datetime | None) -> int | None:
     return None if at is None else int(at.timestamp())
 
 
-_TWINS: WeakKeyDictionary[World, Chatwoot] = WeakKeyDictionary()
+def fault_form(fault: Fault) -> tuple[int, dict[str, str], bytes]:
+    """A planned fault in Chatwoot's words: status, headers, body (rack-attack answers in plain text)."""
+    if fault.kind == "rate_limit":
+        return 429, {"content-type": "text/plain", "retry-after": "60"}, b"Retry later\n"
+    if fault.kind == "expired_token":
+        return 401, {"content-type": "application/json"}, b'{"error": "Invalid Access Token"}'
+    return 500, {"content-type": "application/json"}, b'{"status": 500, "error": "Internal Server Error"}'
 
 
 def of(world: World) -> Chatwoot:
     """The Chatwoot state of a world, made on first use."""
-    if world not in _TWINS:
-        _TWINS[world] = Chatwoot(world)
-        world.book_sections["chatwoot"] = _TWINS[world].book
-    return _TWINS[world]
+    twin, fresh = state_of(world, Chatwoot)
+    if fresh:
+        world.book_sections["chatwoot"] = twin.book
+        world.fault_forms["chatwoot"] = fault_form
+    return twin

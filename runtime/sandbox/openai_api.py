@@ -15,13 +15,13 @@ import re
 import struct
 from collections.abc import Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from runtime.sandbox import openai_script, speech
-from runtime.sandbox.world import World
+from runtime.sandbox.twin_state import state_of
+from runtime.sandbox.world import Fault, World
 
 API_KEY = "sk-sandbox"
 MODELS = ("sandbox-chat", "gpt-5-mini", "gpt-5", "gpt-4o-mini", "gpt-transcribe", "text-embedding-3-small")
@@ -76,21 +76,20 @@ class Refused(Exception):
 class Ears:
     """What the transcription endpoint will hear: canned texts by the file's SHA-256."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
+        self.world = world
         self.texts: dict[str, str] = {}
-
-
-_EARS: WeakKeyDictionary[World, Ears] = WeakKeyDictionary()
 
 
 def ears(world: World) -> Ears:
     """The canned transcripts of a world, by SHA-256 of the audio file (hex)."""
-    return _EARS.setdefault(world, Ears())
+    return state_of(world, Ears)[0]
 
 
 def router(world: World) -> APIRouter:
     """The twin's routes (/v1/...)."""
     routes = APIRouter()
+    world.fault_forms["openai"] = fault_form
 
     def guarded(handler: Any) -> Any:
         async def run(request: Request) -> Response:
@@ -113,6 +112,16 @@ def router(world: World) -> APIRouter:
 def _unknown(world: World, request: Request, name: str) -> Refused:
     world.refuse("openai", request.method, request.url.path, f"unknown argument {name}")
     return Refused(400, f"Unrecognized request argument supplied: {name}", param=name)
+
+
+def fault_form(fault: Fault) -> tuple[int, dict[str, str], bytes]:
+    """A planned fault in OpenAI's words: status, headers, body."""
+    status, message, kind, code = {
+        "rate_limit": (429, "Rate limit reached for requests.", "requests", "rate_limit_exceeded"),
+        "expired_token": (401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key"),
+    }.get(fault.kind, (500, "The server had an error while processing your request.", "server_error", None))
+    headers = {"content-type": "application/json", **({"retry-after": "20"} if status == 429 else {})}
+    return status, headers, json.dumps(Refused(status, message, kind, code).body).encode()
 
 
 async def _json(request: Request) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from runtime.sandbox import zapi_state
 from runtime.sandbox.persona_lead import LOCAL, Lead, make_profile
 from runtime.sandbox.salesperson import Salespeople
+from runtime.sandbox.twin_state import state_of
 from runtime.sandbox.world import World
 
 KINDS = ("hot", "warm", "cold")
@@ -30,7 +30,8 @@ class Personas:
 
     async def _heard(self, message: zapi_state.Message) -> None:
         lead = self.leads.get(message.phone)
-        if lead is not None and message.direction in ("out", "phone"):
+        # an edit changes what was said; nobody answers it again
+        if lead is not None and message.direction in ("out", "phone") and message.edits is None:
             await lead.hears(message)
 
     def add(self, kind: str, at: datetime) -> Lead:
@@ -65,14 +66,9 @@ class Personas:
         return {"leads": [lead.book() for lead in self.leads.values()], "sales": self.salespeople.book()}
 
 
-_PEOPLE: WeakKeyDictionary[World, Personas] = WeakKeyDictionary()
-
-
 def of(world: World) -> Personas:
     """The people of a world, made on first use; nobody writes before `install` or `add`."""
-    if world not in _PEOPLE:
-        _PEOPLE[world] = Personas(world)
-    return _PEOPLE[world]
+    return state_of(world, Personas)[0]
 
 
 def install(world: World, count_per_day: int = 4) -> None:

@@ -12,14 +12,14 @@ import json
 import re
 import unicodedata
 from typing import Any
-from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from runtime.sandbox.towns import TOWNS
-from runtime.sandbox.world import World
+from runtime.sandbox.twin_state import state_of
+from runtime.sandbox.world import Fault, World
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # pragma: allowlist secret
 ACCOUNT_ID = 5120
@@ -263,15 +263,21 @@ class Piperun:
         return {name: [dict(row) for row in self.rows[name].values()] for name in ("companies", "persons", "deals", "notes")}
 
 
-_TWINS: WeakKeyDictionary[World, Piperun] = WeakKeyDictionary()
-
-
 def of(world: World) -> Piperun:
     """The PipeRun state of a world, made on first use."""
-    if world not in _TWINS:
-        _TWINS[world] = Piperun(world)
-        world.book_sections["crm"] = _TWINS[world].book
-    return _TWINS[world]
+    twin, fresh = state_of(world, Piperun)
+    if fresh:
+        world.book_sections["crm"] = twin.book
+        world.fault_forms["piperun"] = fault_form
+    return twin
+
+
+def fault_form(fault: Fault) -> tuple[int, dict[str, str], bytes]:
+    """A planned fault in PipeRun's words: status, headers, body."""
+    known = {"rate_limit": (429, "Too Many Attempts."), "expired_token": (401, "Unauthorized")}
+    status, message = known.get(fault.kind, (500, "Server Error"))
+    headers = {"content-type": "application/json", **({"retry-after": "60"} if status == 429 else {})}
+    return status, headers, json.dumps({"success": False, "message": message}).encode()
 
 
 class Stop(Exception):

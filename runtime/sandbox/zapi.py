@@ -218,6 +218,14 @@ def _control(routes: APIRouter, twin: zapi_state.Zapi) -> None:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(made.book())
 
+    @routes.post("/_control/chaos")
+    async def chaos(request: Request) -> dict[str, float]:
+        """Shares (0-1) of webhooks that come twice, or out of order: {duplicate?, reorder?}."""
+        data: dict[str, Any] = await request.json()
+        twin.duplicate = float(data.get("duplicate", twin.duplicate))
+        twin.reorder = float(data.get("reorder", twin.reorder))
+        return {"duplicate": twin.duplicate, "reorder": twin.reorder}
+
     @routes.post("/_control/number")
     async def number(request: Request) -> dict[str, Any]:
         data: dict[str, Any] = await request.json()

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from runtime.sandbox.phone import canonical, plausible
-from runtime.sandbox.world import WebhookTarget, World
+from runtime.sandbox.twin_state import state_of
+from runtime.sandbox.world import Fault, WebhookTarget, World
 
 INSTANCE_ID = "SANDBOX0INSTANCE"
 INSTANCE_TOKEN = "SANDBOX0TOKEN"
@@ -74,6 +74,8 @@ class Zapi:
         self.listeners: list[Listener] = []
         self.read: list[dict[str, str]] = []
         self.media: dict[str, tuple[bytes, str]] = {}
+        self.duplicate = 0.0
+        self.reorder = 0.0
         self._waiting: list[Message] = []
         self._free_at = world.now
 
@@ -103,8 +105,21 @@ class Zapi:
 
     # ---- webhooks
     async def webhook(self, payload: dict[str, Any]) -> int | None:
-        """Posts one payload to the target "zapi" (no signature: Z-API has none)."""
+        """Posts one payload to the target "zapi" (no signature: Z-API has none). Returns its status; None if it is late.
+
+        `duplicate` and `reorder` are the shares of webhooks that come a second time, or only after later ones.
+        """
         body = json.dumps(payload, ensure_ascii=False).encode()
+        rng = self.world.rng("zapi", "webhook", self.world.next_id("zapi_webhook", 0))
+
+        async def post() -> None:
+            await self.world.deliver("zapi", body, {"Content-Type": "application/json"})
+
+        if rng.random() < self.duplicate:
+            self.world.at(self.world.now + timedelta(seconds=rng.uniform(1, 90)), post)
+        if rng.random() < self.reorder:
+            self.world.at(self.world.now + timedelta(seconds=rng.uniform(5, 60)), post)
+            return None
         return await self.world.deliver("zapi", body, {"Content-Type": "application/json"})
 
     def _callback(self, kind: str, **rest: Any) -> dict[str, Any]:
@@ -342,12 +357,18 @@ def _content(kind: str, text: str, base_url: str | None) -> dict[str, Any]:
     return shapes[kind]
 
 
-_TWINS: WeakKeyDictionary[World, Zapi] = WeakKeyDictionary()
+def fault_form(fault: Fault) -> tuple[int, dict[str, str], bytes]:
+    """A planned fault in Z-API's words: status, headers, body."""
+    status, error = {"rate_limit": (429, "Too many requests"), "expired_token": (403, "Client-Token not allowed")}.get(
+        fault.kind, (500, "Internal server error")
+    )
+    return status, {"content-type": "application/json"}, json.dumps({"error": error}).encode()
 
 
 def of(world: World) -> Zapi:
     """The Z-API state of a world, made on first use."""
-    if world not in _TWINS:
-        _TWINS[world] = Zapi(world)
-        world.book_sections["whatsapp"] = _TWINS[world].book
-    return _TWINS[world]
+    twin, fresh = state_of(world, Zapi)
+    if fresh:
+        world.book_sections["whatsapp"] = twin.book
+        world.fault_forms["zapi"] = fault_form
+    return twin

@@ -210,3 +210,19 @@ async def test_chatwoot_sdk_calls_that_work_and_the_two_that_do_not(twins: Twins
         with pytest.raises(ValueError):
             await bot.conversations.toggle_status(1, talk.id, "open")
         assert (await bot.conversations.get(1, talk.id)).status == "open", "it raised after succeeding"
+
+
+async def test_a_bot_webhook_that_keeps_failing_is_retried_and_opens_the_conversation(twins: Twins) -> None:
+    talk = await twins.conversation()
+    await twins.after(seconds=2)
+    twins.inbox.clear()
+    hook = twins.world.targets["chatwoot"].url.replace("chatwoot", "bot")
+    twins.world.targets["chatwoot_bot"] = WebhookTarget(hook, "bot-secret")
+    twins.answer = 500
+    await post(twins, f"/conversations/{talk['id']}/messages", {"content": "oi", "message_type": "incoming"}, USER)
+    await twins.after(seconds=5)
+    tries = [r for r in twins.inbox if r.source == "bot" and r.json["event"] == "message_created"]
+    assert len(tries) == 2 and len({r.headers["x-chatwoot-delivery"] for r in tries}) == 1
+    await twins.after(seconds=10)
+    assert chatwoot_state.of(twins.world).conversations[talk["id"]].status == "open"
+    assert len([r for r in twins.inbox if r.source == "chatwoot" and r.json["event"] == "message_created"]) == 1, "no retry there"

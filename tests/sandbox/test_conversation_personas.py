@@ -12,6 +12,7 @@ from conversation_support import BOT, Received, Twins, running
 from runtime.sandbox import chatwoot_state, persona_lines, personas, salesperson, zapi_state
 from runtime.sandbox.persona_lead import Lead, cnpj_check
 from runtime.sandbox.phone import canonical
+from runtime.sandbox.towns import HOMONYMS
 
 LOCAL = ZoneInfo("America/Sao_Paulo")
 QUESTIONS = (
@@ -28,7 +29,9 @@ QUESTIONS = (
 class Seller:
     """A bot of a few lines: one question after another to every lead (or to one), then goodbye."""
 
-    def __init__(self, twins: Twins, *, only: str | None = None, questions: tuple[str, ...] = QUESTIONS, patient: bool = True) -> None:
+    def __init__(
+        self, twins: Twins, *, only: str | None = None, questions: tuple[str, ...] = QUESTIONS, patient: bool = True
+    ) -> None:
         self.twins, self.only, self.questions, self.patient = twins, only, questions, patient
         self.asked: dict[str, int] = {}
         self.pending: set[str] = set()
@@ -124,7 +127,7 @@ async def test_a_lead_of_a_homonym_town_names_the_state_only_when_asked() -> Non
         people = personas.of(twins.world)
         people.add("hot", twins.world.now + timedelta(days=300))
         lead = people.add("warm", twins.world.now)
-        assert lead.who.town.name in personas.make_profile.__globals__["HOMONYMS"]
+        assert lead.who.town.name in HOMONYMS
         Seller(twins, questions=("Em qual cidade fica a entrega?", "Em qual cidade fica a entrega?", "E qual o estado (UF)?"))
         await twins.after(hours=10)
         said = [text for _, way, text in story(twins, lead.who.phone) if way == "in"]

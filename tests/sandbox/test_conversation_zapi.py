@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from conversation_support import INSTANCE, START, ZAPI_HEADERS, Twins, running
 
 LEAD = "5544999990000"
+CONTRACTS = Path(__file__).parents[2] / "../shared/contracts/conversation"
 
 
 @pytest.fixture
@@ -130,3 +133,30 @@ async def test_a_number_without_whatsapp_fails_by_callback_only(twins: Twins) ->
 async def test_read_message_answers_204(twins: Twins) -> None:
     answer = await twins.http.post(INSTANCE + "/read-message", json={"phone": LEAD, "messageId": "M1"}, headers=ZAPI_HEADERS)
     assert answer.status_code == 204 and answer.content == b""
+
+
+async def test_chaos_repeats_and_reorders_webhooks_but_invents_none(twins: Twins) -> None:
+    await twins.http.post("/zapi/_control/chaos", json={"duplicate": 0.5, "reorder": 0.5})
+    for number in range(20):
+        await twins.http.post("/zapi/_control/inbound", json={"phone": LEAD, "text": str(number), "messageId": f"M{number}"})
+    await twins.after(minutes=5)
+    seen = [int(row["messageId"][1:]) for row in twins.of("zapi", type="ReceivedCallback")]
+    assert set(seen) == set(range(20)) and len(seen) > 22 and seen != sorted(seen)
+
+
+async def test_payloads_have_the_published_keys(twins: Twins) -> None:
+    path = CONTRACTS / "zapi_webhook_examples.json"
+    if not path.exists():
+        pytest.skip("the contract folder is not on this machine")
+    examples = json.loads(path.read_text())["examples"]
+    published = [row["payload"] for rows in examples.values() for row in rows]
+    for kind in ("audio", "image"):
+        await twins.http.post("/zapi/_control/inbound", json={"phone": LEAD, "kind": kind})
+        example = next(p for p in published if p.get(kind) and not p.get("isGroup"))
+        ours = twins.of("zapi", type="ReceivedCallback")[-1]
+        assert set(example) - set(ours) <= {"senderLid", "participantPhone"}, "spellings of newer and older servers"
+        assert set(example[kind]) == set(ours[kind])
+    await twins.send(LEAD, "oi")
+    await twins.after(seconds=20)
+    example = next(p for p in published if p.get("type") == "MessageStatusCallback")
+    assert set(twins.of("zapi", type="MessageStatusCallback")[0]) == set(example)
