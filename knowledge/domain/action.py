@@ -54,8 +54,8 @@ class PublishCampaign(_Action):
     creatives: tuple[Creative, ...] = Field(min_length=1)
     landing_url: str
     countries: tuple[str, ...] = ("BR",)
-    age_min: int = Field(18, ge=18, le=65)
-    age_max: int = Field(65, ge=18, le=65)
+    age_min: int = Field(default=18, ge=18, le=65)
+    age_max: int = Field(default=65, ge=18, le=65)
     special_ad_categories: tuple[str, ...] = ()
 
 

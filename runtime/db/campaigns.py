@@ -204,12 +204,38 @@ class Campaigns(Repository):
             id=campaign_id, status=status, delivery=delivery, at=at,
         )  # fmt: skip
 
+    async def put_raw(self, campaign_id: str, values: dict[str, Any]) -> bool:
+        """Merges keys into the campaign's working notes (the publication it was drafted for). False when there is no such row."""
+        return await self.once(
+            "update campaigns set raw = raw || cast(:values as jsonb) where id = :id", id=campaign_id, values=as_json(values)
+        )
+
+    async def raw(self, campaign_id: str) -> dict[str, Any]:
+        """The working notes. Raises LookupError when there is no such campaign."""
+        row = await self.one("select raw from campaigns where id = :id", id=campaign_id)
+        if row is None:
+            raise LookupError(f"campaign {campaign_id}: no such row")
+        return row["raw"]
+
     async def failed(self, campaign_id: str, error: dict[str, Any], *, at: datetime) -> bool:
         """Status error with what the vendor said; shown to managers as it is."""
         return await self.once(
             "update campaigns set status = 'error', error = :error, last_change_at = :at where id = :id",
             id=campaign_id, error=as_json(error), at=at,
         )  # fmt: skip
+
+    async def put_raw(self, campaign_id: str, changes: dict[str, Any]) -> bool:
+        """Merges keys into the campaign's working notes (the publication plan of a draft, …)."""
+        return await self.once(
+            "update campaigns set raw = raw || cast(:changes as jsonb) where id = :id", id=campaign_id, changes=as_json(changes)
+        )
+
+    async def raw(self, campaign_id: str) -> dict[str, Any]:
+        """The campaign's working notes. Raises LookupError when there is no such campaign."""
+        row = await self.one("select raw from campaigns where id = :id", id=campaign_id)
+        if row is None:
+            raise LookupError(f"campaign {campaign_id}: no such row")
+        return dict(row["raw"])
 
     async def budget_changed(self, change: BudgetChange) -> None:
         """Records a confirmed change and makes it the campaign's budget. Raises LookupError when there is no such campaign."""

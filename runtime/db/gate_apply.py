@@ -62,7 +62,7 @@ async def _published(
         text(
             "insert into campaigns (id, workspace, platform, product_id, name, key, external_id, status, delivery, currency,"
             " daily_budget_minor, launch_budget_minor, created_at, launched_at, last_change_at, synced_at)"
-            " values (:id, :workspace, :platform, :product_id, :name, :key, :external_id, 'testing', :delivery, :currency, :minor,"
+            " values (:id, :workspace, :platform, (select id from products where id = :product_id), :name, :key, :external_id, 'testing', :delivery, :currency, :minor,"
             " :minor, :now, :now, :now, :now)"
             " on conflict (id) do update set external_id = excluded.external_id, status = 'testing', delivery = excluded.delivery,"
             " currency = excluded.currency, daily_budget_minor = excluded.daily_budget_minor, key = excluded.key,"

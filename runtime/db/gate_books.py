@@ -35,6 +35,7 @@ from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Verdict
 from runtime.db import gate_apply
 from runtime.db.lease import alive
+from runtime.db.operations import LiveEvents
 
 RUNNING = ("active", "testing", "scaling")
 LIVE = ("active", "in_review", "with_issues", "unknown")
@@ -68,6 +69,7 @@ class PgGateTx:
 
     def __init__(self, conn: AsyncConnection, crm_vendor: str) -> None:
         self.conn = conn
+        self.live = LiveEvents(conn)
         self._crm_vendor = crm_vendor
 
     async def _rows(self, sql: str, **params: Any) -> list[Any]:
@@ -530,12 +532,7 @@ class PgGateTx:
         )
 
     async def emit(self, kind: str, at: datetime, payload: dict[str, Any]) -> None:
-        await self._do(
-            "insert into live_events (at, kind, payload) values (:at, :kind, :payload)",
-            at=at,
-            kind=kind,
-            payload=canonical(payload),
-        )
+        self.live.publish(kind, payload, at=at)
 
 
 class PgGateBooks:
@@ -548,7 +545,9 @@ class PgGateBooks:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PgGateTx]:
         async with self._engine.begin() as conn:
-            yield PgGateTx(conn, self._crm_vendor)
+            tx = PgGateTx(conn, self._crm_vendor)
+            yield tx
+            await tx.live.flush()
 
 
 async def verify_chain(conn: AsyncConnection) -> tuple[int, int | None]:

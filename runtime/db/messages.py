@@ -114,6 +114,15 @@ class Messages(Repository):
         )  # fmt: skip
         return [_message(row) for row in rows]
 
+    async def unmirrored(self, conversation_id: str) -> list[MessageRecord]:
+        """Lines of people and of the bot that the desk has no copy of yet, in order."""
+        rows = await self.all(
+            """select * from messages where conversation_id = :id and desk_message_id is null and author <> 'system'
+               order by seq""",
+            id=conversation_id,
+        )
+        return [_message(row) for row in rows]
+
     async def mark_handled(self, conversation_id: str, *, up_to_seq: int, at: datetime) -> int:
         """Marks the incoming lines up to a number as taken in; how many there were."""
         return await self.run(
@@ -129,6 +138,15 @@ class Messages(Repository):
             id=message_id, status=status, external=external_id,
         )  # fmt: skip
 
+    async def delivered(self, external_id: str, status: str) -> int:
+        """Writes what the channel says of a message of ours; a read message does not become merely delivered again."""
+        return await self.run(
+            """update messages set status = :status where external_id = :id and direction = 'out'
+                 and coalesce(array_position(cast(:order as text[]), status), 0)
+                     <= coalesce(array_position(cast(:order as text[]), :status), 99)""",
+            id=external_id, status=status, order=["sent", "delivered", "read", "played"],
+        )  # fmt: skip
+
     async def edit(self, message_id: str, body: str) -> bool:
         """The lead edited or deleted a line: the new text."""
         return await self.once("update messages set body = :body where id = :id", id=message_id, body=body)
@@ -136,6 +154,14 @@ class Messages(Repository):
     async def mirrored(self, message_id: str, desk_message_id: str) -> bool:
         """The desk's id of the copy."""
         return await self.once("update messages set desk_message_id = :desk where id = :id", id=message_id, desk=desk_message_id)
+
+    async def unmirrored(self, conversation_id: str) -> list[MessageRecord]:
+        """Lines that the desk has not got yet, in order; not those that came from the desk or are the house's own notes."""
+        rows = await self.all(
+            """select * from messages where conversation_id = :id and desk_message_id is null and author <> 'system' order by seq""",
+            id=conversation_id,
+        )
+        return [_message(row) for row in rows]
 
     async def turns(self, conversation_id: str, *, limit: int = 40) -> list[Turn]:
         """The last lines as a model sees them. Lines of the system and lines without text are left out."""

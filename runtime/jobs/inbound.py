@@ -7,8 +7,9 @@ filed and carries keys, so that a process that dies in between loses nothing and
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from knowledge.domain import brazil
 from knowledge.domain.action import Actor, MirrorToDesk, PostDeskNote, SendMessage, SetDeskStatus
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from runtime.db.conversations import ConversationRecord
     from runtime.db.uow import Transaction
     from runtime.wiring import House
+
+Submit = Callable[[Any, str], Awaitable[None]]
 
 log = logging.getLogger("ceo.inbound")
 
@@ -36,7 +39,7 @@ async def inbound(house: House, webhook_event_id: str) -> None:
         events = house.sources[stored.source].parse(stored.raw)
     except ValueError as error:
         async with house.db.transaction() as tx:
-            await tx.webhooks.dead(webhook_event_id, str(error)[:500], at=house.clock.now())
+            await tx.webhooks.failed(webhook_event_id, str(error), dead=True)
         log.warning("webhook.dead", extra={"source": stored.source, "webhook": webhook_event_id})
         return
     for event in events:
@@ -58,21 +61,25 @@ async def take(house: House, event: InboundEvent, webhook_event_id: str | None =
 async def _file(house: House, tx: Transaction, event: InboundEvent, webhook_event_id: str | None) -> str | None:
     now = house.clock.now()
     if event.kind == "status":
-        if event.external_id and await tx.inbound_events.add(
-            event, webhook_event_id=webhook_event_id, conversation_id=None, at=now
+        if (
+            event.external_id
+            and event.data.get("status")
+            and await tx.webhooks.take(event, at=now, webhook_event_id=webhook_event_id)
         ):
-            await tx.messages.delivered(event.external_id, str(event.data.get("status") or "unknown"))
+            message = await tx.messages.by_external(event.external_id)
+            if message is not None:
+                await tx.messages.set_status(message.id, str(event.data["status"]))
         return None
     if event.kind == "system":
-        if await tx.inbound_events.add(event, webhook_event_id=webhook_event_id, conversation_id=None, at=now):
-            await tx.live_events.add(f"{event.source}.system", dict(event.data), at=now)
+        if await tx.webhooks.take(event, at=now, webhook_event_id=webhook_event_id):
+            tx.live_events.publish(f"{event.source}.system", dict(event.data), at=now)
         return None
     conversation = await _conversation(tx, event, house)
     if conversation is None:
         return None
-    fresh = await tx.inbound_events.add(event, webhook_event_id=webhook_event_id, conversation_id=conversation.id, at=now)
-    if not fresh:
+    if not await tx.webhooks.take(event, at=now, webhook_event_id=webhook_event_id):
         return conversation.id
+    await tx.webhooks.finished(event, at=now, conversation_id=conversation.id)
     match event.kind:
         case "message":
             await _lead_wrote(house, tx, event, conversation, webhook_event_id)
@@ -140,7 +147,7 @@ async def _lead_wrote(
     )
     if message is None:
         return
-    await tx.live_events.add("message.in", {"conversation_id": conversation.id, "lead_id": conversation.lead_id}, at=now)
+    tx.live_events.publish("message.in", {"conversation_id": conversation.id, "lead_id": conversation.lead_id}, at=now)
     if conversation.owner == "closed":
         await _own(house, tx, conversation, "bot", "lead:wrote_again")
     if conversation.owner == "human":
@@ -159,7 +166,7 @@ async def _own(house: House, tx: Transaction, conversation: ConversationRecord, 
     epoch = await tx.conversations.set_owner(conversation.id, owner, reason=reason, at=now)
     if epoch is None:
         return
-    await tx.live_events.add(
+    tx.live_events.publish(
         "conversation.owner", {"conversation_id": conversation.id, "owner": owner, "epoch": epoch, "reason": reason}, at=now
     )
     if owner == "bot" and await tx.messages.unhandled(conversation.id):
@@ -195,10 +202,9 @@ async def _follow(house: House, event: InboundEvent, conversation_id: str) -> No
         await _command(house, event, conversation_id, submit)
 
 
-async def _command(house: House, event: InboundEvent, conversation_id: str, submit: object) -> None:
+async def _command(house: House, event: InboundEvent, conversation_id: str, submit: Submit) -> None:
     from runtime.jobs import summary
 
-    assert callable(submit)
     name, args = event.data.get("command"), list(event.data.get("args") or [])
     key = f"command:{event.source}:{event.external_id}"
     if name == "bot" and args[:1] == ["on"]:

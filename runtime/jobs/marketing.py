@@ -16,6 +16,7 @@ from knowledge.domain.campaign import Product
 from knowledge.domain.decision import CampaignFigures, build_document
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
+from runtime.db.products import CreativeRecord, ProductRecord
 from runtime.jobs.history import build_history, optimizer_policy
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ async def _draft(house: House, product: Product, platform: Platform) -> str:
     )
     async with house.db.transaction() as tx:
         for creative in creatives:
-            await tx.creatives.put(creative, product_id=product.id, platform=platform, at=now)
+            await tx.creatives.add(CreativeRecord(creative, product.id, platform, "approved", now, now))
         await tx.campaigns.draft(action, at=now)
         await tx.campaigns.put_raw(campaign_id, {"publish": action.args()})
         await tx.live_events.add(
@@ -84,7 +85,7 @@ async def publish(house: House, slot: datetime) -> dict[str, Any]:
     """The publication queue: every draft is submitted once under a key of its own; the gate asks, publishes or refuses."""
     outcome: dict[str, str] = {}
     async with house.db.transaction() as tx:
-        drafts = [c for c in await tx.campaigns.list(statuses=("draft",))]
+        drafts = await tx.campaigns.list(statuses=("draft",))
         plans = {c.id: await tx.campaigns.raw(c.id) for c in drafts}
     for draft in sorted(drafts, key=lambda c: (c.created_at, c.id)):
         plan = plans[draft.id].get("publish")
@@ -127,7 +128,7 @@ async def insights(house: House, slot: datetime) -> dict[str, Any]:
         await house.resolve(f"api:{platform}")
     async with house.db.transaction() as tx:
         await tx.analytics.refresh_views()
-        await tx.live_events.add("insights", {"changed": result["changed"]}, at=now)
+        tx.live_events.publish("insights", {"changed": result["changed"]}, at=now)
     return result
 
 
@@ -154,7 +155,7 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
             policy_version=policy.version,
             workspace=policy.workspace,
         )
-        await tx.live_events.add(
+        tx.live_events.publish(
             "decision", {"decision_id": decision_id, "health": document.overall_health, "actions": len(proposals)}, at=now
         )
     platforms = {f.campaign_id: f.platform for f in figures}
@@ -244,8 +245,6 @@ def running(campaign: CampaignRecord) -> bool:
 
 async def load_catalogue(house: House) -> int:
     """Puts the products of the catalogue file into the ledger, once each; returns how many were new."""
-    from runtime.db.products import ProductRecord
-
     now = house.clock.now()
     added = 0
     async with house.db.transaction() as tx:
