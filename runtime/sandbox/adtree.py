@@ -29,7 +29,7 @@ BASE_DISAPPROVAL = 0.02
 @dataclass
 class Hour:
     """One ad in one click-hour. Money in ISO minor units. c/r = attributed purchases and their value: click within a day,
-    click within seven days (including the first), view within a day. `realtime` counts purchases by the hour they were reported in."""
+    click within seven days (including the first), view within a day. `realtime` counts purchases by their report hour."""
 
     impressions: int = 0
     clicks: int = 0
@@ -68,7 +68,7 @@ class Hour:
 
 @dataclass(frozen=True)
 class Order:
-    """A true purchase in the shop that an ad caused. `value_minor` in minor units of `currency`; `utm` as it stood in the ad's link."""
+    """A true purchase in the shop that an ad caused. `value_minor` in minor units of `currency`; `utm` as in the ad's link."""
 
     order_id: str
     platform: str

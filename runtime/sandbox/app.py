@@ -28,7 +28,7 @@ CONVERSATION_TWINS = ("zapi", "chatwoot", "piperun", "openai_api")
 
 
 class Sandbox(FastAPI):
-    """FastAPI whose every request first meets the fault dispatcher (outside all middleware: a dropped connection is really dropped)."""
+    """FastAPI whose every request first meets the fault dispatcher (outside all middleware, so that a drop is one)."""
 
     dispatcher: FaultDispatcher | None = None
 

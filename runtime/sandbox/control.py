@@ -188,6 +188,16 @@ def router(world: World, book: AdBook, market: Market) -> APIRouter:
         market.shocks.append(made)
         return asdict(made)
 
+    @api.get("/truth")
+    async def hidden() -> dict[str, Any]:
+        """What lies behind every campaign (for scoring a rehearsal; no client may read it). Prices in minor units."""
+        made: dict[str, Any] = {}
+        for (platform, _), account in book.accounts.items():
+            for campaign in account.campaigns.values():
+                facts = market.truth(platform, campaign.truth_key, account.currency)
+                made[campaign.id] = {"product": campaign.truth_key, "platform": platform, "roas": facts.roas, **asdict(facts)}
+        return made
+
     @api.post("/truth")
     async def truth(body: HiddenFacts) -> dict[str, Any]:
         try:

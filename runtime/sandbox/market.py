@@ -348,7 +348,7 @@ class Market:
     # delivery
 
     def appeal(self, platform: str, ad: Ad) -> float:
-        """How well an ad's text and picture draw clicks, against the product's average. Belongs to the content, not to the object."""
+        """How well an ad's text and picture draw clicks, against the product's average. Belongs to the content."""
         known = ad.appeal
         if known is None or known[0] != ad.text:
             known = ad.appeal = (ad.text, self.world.rng("appeal", platform, ad.text or ad.key).lognormvariate(0.0, 0.22))

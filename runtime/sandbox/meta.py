@@ -78,7 +78,7 @@ class MetaTwin:
                 )
             call = await self._read(request, version, parts)
             self._authorize(call, request)
-            body = self._batch(call, request) if not parts else self.dispatch(call)
+            body = self.dispatch(call) if parts else self._many(call) if "ids" in call.params else self._batch(call)
         except GraphError as error:
             if error.unknown:
                 self.world.refuse("meta", request.method, request.url.path, error.body["message"])
@@ -119,7 +119,15 @@ class MetaTwin:
         if proof is not None and (len(proof) != 64 or set(proof) - set("0123456789abcdef")):
             raise GraphError("Invalid appsecret_proof provided in the API argument", 100)
 
-    def _batch(self, call: Call, request: Request) -> Any:
+    def _many(self, call: Call) -> dict[str, Any]:
+        """GET /?ids=a,b: several nodes at once, all or none."""
+        if call.method != "GET":
+            raise not_found(call.method, call.params["ids"])
+        rest = {name: value for name, value in call.params.items() if name != "ids"}
+        idents = [ident for ident in call.words("ids") or [] if ident]
+        return {ident: self.dispatch(Call("GET", call.version, [ident], rest, base=call.base)) for ident in idents}
+
+    def _batch(self, call: Call) -> Any:
         if call.method != "POST" or "batch" not in call.params:
             raise GraphError(
                 "Unsupported get request. Please read the Graph API documentation", 100, 33, kind="GraphMethodException"
@@ -152,6 +160,8 @@ class MetaTwin:
         head, edge = call.path[0], "/".join(call.path[1:])
         if head == "me":
             return self._me(call, edge)
+        if head == "debug_token" and call.method == "GET" and not edge:
+            return self._debug_token(call)
         if head.startswith("act_"):
             account = self.book.account("meta", head[4:])
             if account is None:
@@ -191,6 +201,20 @@ class MetaTwin:
         accounts = [item for item in self.book.accounts.values() if item.platform == "meta"]
         return page(call, [pick(self._account_row(item), self._fields(call), ACCOUNT_FIELDS, "AdAccount") for item in accounts])
 
+    def _debug_token(self, call: Call) -> dict[str, Any]:
+        call.only("input_token")
+        call.need("input_token")
+        scopes = ["ads_management", "ads_read", "business_management"]
+        facts = {
+            "app_id": "1",
+            "type": "SYSTEM_USER",
+            "is_valid": True,
+            "expires_at": 0,
+            "data_access_expires_at": 0,
+            "scopes": scopes,
+        }
+        return {"data": facts}
+
     def _account_row(self, account: Account) -> dict[str, Any]:
         moment = self.world.now.astimezone(account.zone)
         offset = moment.utcoffset()
@@ -208,7 +232,8 @@ class MetaTwin:
         if call.method == "POST":
             makers: dict[str, Any] = {
                 "": self.writes.update_account, "campaigns": self.writes.create_campaign, "adsets": self.writes.create_adset,
-                "ads": self.writes.create_ad, "adcreatives": self.writes.media.create_creative, "adimages": self.writes.media.upload_image,
+                "ads": self.writes.create_ad, "adcreatives": self.writes.media.create_creative,
+                "adimages": self.writes.media.upload_image,
                 "customaudiences": self.writes.media.create_audience,
             }  # fmt: skip
             if edge == "insights":
@@ -256,13 +281,15 @@ class MetaTwin:
             if done
             else {"code": 441, "description": "The lookalike audience is being populated."}
         )
-        return {**row, "operation_status": state, "approximate_count_lower_bound": 1800000 if done else None,
-                "delivery_status": {"code": 200 if done else 300, "description": "Ready for use" if done else "Too small"}}  # fmt: skip
+        delivery = {"code": 200, "description": "Ready for use"} if done else {"code": 300, "description": "Too small"}
+        size = 1800000 if done else None
+        return {**row, "operation_status": state, "approximate_count_lower_bound": size, "delivery_status": delivery}
 
     def _stored(self, call: Call, edge: str, account: Account) -> dict[str, Any]:
         call.only("filtering hashes" if edge == "adimages" else "filtering")
         store: dict[str, dict[str, Any]] = {
-            "adcreatives": self.writes.media.store.creatives, "customaudiences": self.writes.media.store.audiences, "adimages": self.writes.media.store.images,
+            "adcreatives": self.writes.media.store.creatives, "customaudiences": self.writes.media.store.audiences,
+            "adimages": self.writes.media.store.images,
         }[edge]  # fmt: skip
         fields = {"adcreatives": rows.CREATIVE_FIELDS, "customaudiences": AUDIENCE_FIELDS, "adimages": IMAGE_FIELDS}[edge]
         rules: list[dict[str, Any]] = call.json("filtering", list) or []

@@ -81,7 +81,8 @@ class MetaWrites:
         if minor < least:
             raise GraphError(
                 f"Your budget is too low: it must be at least {minor_to_meta(least, account.currency)} in {account.currency} units "
-                f"(1 {account.currency} = {meta_offset(account.currency)} units)", 100, 1885272, title="Budget too low", blame="daily_budget",
+                f"(1 {account.currency} = {meta_offset(account.currency)} units)", 100, 1885272,
+                title="Budget too low", blame="daily_budget",
             )  # fmt: skip
         return minor
 
@@ -120,7 +121,7 @@ class MetaWrites:
         objective = call.need("objective")
         if objective in LEGACY_OBJECTIVES:
             raise GraphError(
-                f"The objective {objective} is no longer available; use an outcome-driven objective (OUTCOME_SALES, OUTCOME_LEADS, ...)",
+                f"The objective {objective} is no longer available; use an outcome-driven one (OUTCOME_SALES, OUTCOME_LEADS, ...)",
                 100, 1815433, title="Objective not available", blame="objective",
             )  # fmt: skip
         call.choice("objective", OBJECTIVES)
@@ -344,8 +345,8 @@ class MetaWrites:
                 raise GraphError("(#100) Param spend_cap must not be negative", 100, blame="spend_cap")
             for campaign in account.campaigns.values():
                 campaign.accrue(self.world.now)
-            minor = round(value * 10 ** len(str(meta_offset(account.currency))[1:]))
-            account.spend_cap = meta_to_minor(minor, account.currency) if value > 0 else None
+            units = round(value * meta_offset(account.currency))
+            account.spend_cap = meta_to_minor(units, account.currency) if value > 0 else None
         if action == "delete":
             account.spend_cap = None
         if action == "reset":

@@ -43,7 +43,7 @@ class ServerHandle:
 
 
 async def serve_in_loop(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> ServerHandle:
-    """Serves an ASGI app in the running loop; port 0 takes a free one. Returns when it answers. Raises OSError if the port is taken."""
+    """Serves an ASGI app in the running loop; port 0 takes a free one. Returns once it answers. Raises OSError on a taken port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

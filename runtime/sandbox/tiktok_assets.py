@@ -39,7 +39,8 @@ class TikTokAssets:
             offset = self.world.now.astimezone(account.zone).strftime("%z")
             full = {
                 "advertiser_id": account.id, "name": account.name, "currency": account.currency, "timezone": f"Etc/GMT{offset[:3]}",
-                "display_timezone": account.timezone, "status": "STATUS_ENABLE" if account.active else "STATUS_LIMIT", "country": "BR",
+                "display_timezone": account.timezone, "status": "STATUS_ENABLE" if account.active else "STATUS_LIMIT",
+                "country": "BR",
                 "role": "ROLE_ADVERTISER", "balance": 100000.0, "create_time": int(self.world.started_at.timestamp()),
             }  # fmt: skip
             made.append(chosen(ask, full))

@@ -18,7 +18,8 @@ order_type query_lifetime service_type query_mode enable_total_metrics
 """)
 
 LEVELS = {
-    "AUCTION_ADVERTISER": "advertiser_id", "AUCTION_CAMPAIGN": "campaign_id", "AUCTION_ADGROUP": "adgroup_id", "AUCTION_AD": "ad_id",
+    "AUCTION_ADVERTISER": "advertiser_id", "AUCTION_CAMPAIGN": "campaign_id", "AUCTION_ADGROUP": "adgroup_id",
+    "AUCTION_AD": "ad_id",
 }  # fmt: skip
 TIMES = ("stat_time_day", "stat_time_hour")
 MAX_DAYS = {"stat_time_day": 30, "stat_time_hour": 1}
@@ -41,7 +42,8 @@ def figures(total: Hour, currency: str) -> dict[str, str]:
         "spend": f"{spend:.{digits}f}", "impressions": str(total.impressions), "clicks": str(total.clicks), "reach": str(reach),
         "ctr": _ratio(100.0 * total.clicks, total.impressions, 2), "cpc": _ratio(spend, total.clicks, 2),
         "cpm": _ratio(1000.0 * spend, total.impressions, 2), "frequency": _ratio(total.impressions, reach, 2),
-        "conversion": str(sales), "cost_per_conversion": _ratio(spend, sales, 3), "conversion_rate": _ratio(100.0 * sales, total.clicks, 2),
+        "conversion": str(sales), "cost_per_conversion": _ratio(spend, sales, 3),
+        "conversion_rate": _ratio(100.0 * sales, total.clicks, 2),
         "real_time_conversion": str(total.realtime), "result": str(sales), "cost_per_result": _ratio(spend, sales, 4),
         "complete_payment": str(sales), "cost_per_complete_payment": _ratio(spend, sales, 3),
         "complete_payment_rate": _ratio(100.0 * sales, total.clicks, 2), "complete_payment_roas": _ratio(revenue, spend, 2),

@@ -52,8 +52,10 @@ def group_row(group: Group, now: datetime) -> dict[str, Any]:
     return {
         **group.data, "adgroup_id": group.id, "campaign_id": campaign.id, "advertiser_id": campaign.account.id,
         "adgroup_name": group.name, "campaign_name": campaign.name, "operation_status": "ENABLE" if group.enabled else "DISABLE",
-        "secondary_status": f"ADGROUP_STATUS_{state}", "budget": major(group.daily_budget, campaign.account), "scheduled_budget": 0.0,
-        "schedule_start_time": stamp(group.starts_at or group.created_at), "schedule_end_time": stamp(group.ends_at) if group.ends_at else None,
+        "secondary_status": f"ADGROUP_STATUS_{state}", "budget": major(group.daily_budget, campaign.account),
+        "scheduled_budget": 0.0,
+        "schedule_start_time": stamp(group.starts_at or group.created_at),
+        "schedule_end_time": stamp(group.ends_at) if group.ends_at else None,
         "create_time": stamp(group.created_at), "modify_time": stamp(group.updated_at),
     }  # fmt: skip
 

@@ -148,7 +148,7 @@ class World:
             return ran
 
     async def deliver(self, source: str, body: bytes, headers: dict[str, str]) -> int | None:
-        """Posts a webhook to its registered target as that vendor would. Returns the HTTP status, or None when there is no target."""
+        """Posts a webhook to its registered target as that vendor would. Returns the HTTP status, None without a target."""
         target = self.targets.get(source)
         if target is None:
             return None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+
 from runtime.sandbox.adtree import META_ACCOUNT, TIKTOK_ADVERTISER
 from runtime.sandbox.app import create_sandbox
 from runtime.sandbox.serve import serve_in_loop
@@ -94,7 +95,9 @@ class Client:
         """The sandbox's true state."""
         return await self.control("GET", "book")
 
-    async def meta_campaign(self, name: str, *, budget: int = 5000, live: bool = True, text: str | None = None) -> tuple[str, str, str]:
+    async def meta_campaign(
+        self, name: str, *, budget: int = 5000, live: bool = True, text: str | None = None
+    ) -> tuple[str, str, str]:
         """campaign, ad set and ad ids of a sales campaign with one ad."""
         status = "ACTIVE" if live else "PAUSED"
         campaign = (await self.post(f"{ACT}/campaigns", **{**CAMPAIGN, "name": name, "status": status}))["id"]

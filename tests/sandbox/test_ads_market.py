@@ -7,10 +7,10 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from runtime.sandbox.adtree import META_ACCOUNT, TIKTOK_ADVERTISER, AdBook, Group, Hour, truth_key
 from runtime.sandbox.market import DAILY_OVERSPEND, Market
 from runtime.sandbox.world import World
-
 from tests.sandbox.ads_support import ACT, ADSET, CAMPAIGN, sandbox
 
 START = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -25,7 +25,9 @@ def build(seed: int = 7) -> tuple[World, AdBook, Market]:
     return world, book, market
 
 
-def campaign(book: AdBook, name: str, *, platform: str = "meta", budget: int = 5000, ads: int = 1, like: str | None = None) -> Group:
+def campaign(
+    book: AdBook, name: str, *, platform: str = "meta", budget: int = 5000, ads: int = 1, like: str | None = None
+) -> Group:
     account = book.account(platform, META_ACCOUNT if platform == "meta" else TIKTOK_ADVERTISER)
     assert account is not None
     source = next((item for item in account.campaigns.values() if item.name == like), None)
@@ -63,7 +65,8 @@ async def _story(order: list[str]) -> list[object]:
         book = await box.book()
         ids = ("id",)
         figures = sorted(
-            ({key: value for key, value in row.items() if key not in ids} for row in book["ads"]["campaigns"]), key=lambda row: row["name"]
+            ({key: value for key, value in row.items() if key not in ids} for row in book["ads"]["campaigns"]),
+            key=lambda row: row["name"],
         )
         orders = sorted((row["order_id"], row["value_minor"], row["ordered_at"]) for row in book["orders"])
         return [figures, orders, book["ads"]["by_day"]]
@@ -139,7 +142,9 @@ async def test_platforms_claim_more_than_the_shop_sold_and_restate_past_days():
 
     def first_day() -> tuple[int, int]:
         index = int(START.timestamp()) // 3600
-        buckets = [ad.hours[hour] for group in groups for ad in group.ads.values() for hour in ad.hours if index <= hour < index + 24]
+        buckets = [
+            ad.hours[hour] for group in groups for ad in group.ads.values() for hour in ad.hours if index <= hour < index + 24
+        ]
         return sum(bucket.revenue for bucket in buckets), sum(bucket.spend for bucket in buckets)
 
     early = first_day()
@@ -240,7 +245,12 @@ async def test_orders_carry_the_utm_of_the_link():
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("Abajur LED [k:9f3a1c]", "abajur led"), ("Abajur LED - Copy", "abajur led"), ("Abajur LED – cópia 2", "abajur led"), ("[k:1]", "[k:1]")],
+    [
+        ("Abajur LED [k:9f3a1c]", "abajur led"),
+        ("Abajur LED - Copy", "abajur led"),
+        ("Abajur LED – cópia 2", "abajur led"),
+        ("[k:1]", "[k:1]"),
+    ],
 )
 def test_the_product_behind_a_name(name, key):
     assert truth_key(name) == key

@@ -75,7 +75,9 @@ async def test_find_by_key_and_paging_to_the_end():
     async with sandbox() as box:
         for number in range(5):
             await box.post(f"{ACT}/campaigns", name=f"Caneca {number} [k:{number:04x}]", **CAMPAIGN)
-        found = await box.get(f"{ACT}/campaigns", fields="name", filtering=[{"field": "name", "operator": "CONTAIN", "value": "k:0003"}])
+        found = await box.get(
+            f"{ACT}/campaigns", fields="name", filtering=[{"field": "name", "operator": "CONTAIN", "value": "k:0003"}]
+        )
         assert [row["name"] for row in found["data"]] == ["Caneca 3 [k:0003]"]
         names, after = [], None
         while True:
@@ -85,6 +87,15 @@ async def test_find_by_key_and_paging_to_the_end():
                 break
             after = page["paging"]["cursors"]["after"]
         assert len(set(names)) == 5
+
+
+async def test_several_nodes_at_once_and_token_check():
+    async with sandbox() as box:
+        ids = [(await box.post(f"{ACT}/campaigns", name=name, **CAMPAIGN))["id"] for name in ("a", "b")]
+        many = await box.get("/meta/v26.0/", ids=",".join(ids), fields="name")
+        assert [many[ident]["name"] for ident in ids] == ["a", "b"]
+        assert (await box.get("debug_token", input_token="token"))["data"]["is_valid"] is True
+        assert (await box.http.get("/meta/v26.0/me")).json()["error"]["code"] == 104
 
 
 async def test_lists_may_lag_behind_creation():
@@ -133,7 +144,9 @@ async def test_insights_are_strings_with_repeated_purchases_and_no_row_without_d
         idle, _, _ = await box.meta_campaign("Parada", live=False)
         await box.advance(days=8)
         fields = "campaign_id,spend,impressions,clicks,actions,action_values,purchase_roas"
-        rows = (await box.get(f"{ACT}/insights", level="campaign", fields=fields, time_increment=1, date_preset="last_7d", limit=100))["data"]
+        rows = (
+            await box.get(f"{ACT}/insights", level="campaign", fields=fields, time_increment=1, date_preset="last_7d", limit=100)
+        )["data"]
         assert {row["campaign_id"] for row in rows} == {campaign} and idle not in str(rows)
         assert len(rows) == 7 and all(isinstance(row["spend"], str) for row in rows)
         whole = (await box.get(f"{campaign}/insights", fields=fields, date_preset="last_7d"))["data"][0]
@@ -143,14 +156,18 @@ async def test_insights_are_strings_with_repeated_purchases_and_no_row_without_d
         assert float(whole["purchase_roas"][0]["value"]) == pytest.approx(value / float(whole["spend"]), abs=1e-5)
         assert sum(float(row["spend"]) for row in rows) == pytest.approx(float(whole["spend"]))
         hours = await box.get(
-            f"{campaign}/insights", fields="spend", date_preset="yesterday", breakdowns="hourly_stats_aggregated_by_advertiser_time_zone", limit=30
+            f"{campaign}/insights",
+            fields="spend",
+            date_preset="yesterday",
+            breakdowns="hourly_stats_aggregated_by_advertiser_time_zone",
+            limit=30,
         )
         assert 12 < len(hours["data"]) <= 24
 
 
 async def test_async_report_must_be_polled_to_the_end():
     async with sandbox() as box:
-        campaign, _, _ = await box.meta_campaign("Mochila")
+        await box.meta_campaign("Mochila")
         await box.advance(days=2)
         run = (await box.post(f"{ACT}/insights", level="campaign", date_preset="maximum"))["report_run_id"]
         assert (await box.get(run))["async_status"] == "Job Running"
@@ -204,12 +221,16 @@ def _drive_with_the_official_sdk(url: str) -> dict[str, object]:
         account = AdAccount(ACT.rsplit("/", 1)[1])
         seen: dict[str, object] = {"currency": account.api_get(fields=["currency"])["currency"]}
         campaign = account.create_campaign(params={**CAMPAIGN, "name": "SDK"})
-        seen["validate"] = account.create_campaign(params={**CAMPAIGN, "name": "SDK", "execution_options": ["validate_only"]}).get("id")
+        seen["validate"] = account.create_campaign(params={**CAMPAIGN, "name": "SDK", "execution_options": ["validate_only"]}).get(
+            "id"
+        )
         adset = account.create_ad_set(params={**ADSET, "name": "SDK set", "campaign_id": campaign["id"]})
         image = account.create_ad_image(params={"bytes": "aGVsbG8="})
         story = {"page_id": "10", "link_data": {"link": "https://loja.example/", "message": "Oi", "image_hash": image["hash"]}}
         creative = account.create_ad_creative(params={"name": "c", "object_story_spec": story})
-        ad = account.create_ad(params={"name": "ad", "adset_id": adset["id"], "creative": {"creative_id": creative["id"]}, "status": "PAUSED"})
+        ad = account.create_ad(
+            params={"name": "ad", "adset_id": adset["id"], "creative": {"creative_id": creative["id"]}, "status": "PAUSED"}
+        )
         for node in (Ad(ad["id"]), AdSet(adset["id"]), Campaign(campaign["id"])):
             node.api_update(params={"status": "ACTIVE"})
         AdSet(adset["id"]).api_update(params={"daily_budget": 9000})

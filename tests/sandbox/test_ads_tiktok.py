@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 
 import pytest
-from runtime.sandbox.adtree import TIKTOK_ADVERTISER
 
+from runtime.sandbox.adtree import TIKTOK_ADVERTISER
 from tests.sandbox.ads_support import adgroup, sandbox
 
 
@@ -26,7 +26,12 @@ async def test_everything_is_live_unless_said_otherwise():
 
 async def test_a_request_id_makes_one_campaign_however_often_it_is_sent():
     async with sandbox() as box:
-        values = {"campaign_name": "Uma", "objective_type": "WEB_CONVERSIONS", "operation_status": "DISABLE", "request_id": "1234567890123456789"}
+        values = {
+            "campaign_name": "Uma",
+            "objective_type": "WEB_CONVERSIONS",
+            "operation_status": "DISABLE",
+            "request_id": "1234567890123456789",
+        }
         await box.control("POST", "faults", match="campaign/create", kind="commit_then_500")
         assert (await box.tiktok("POST", "campaign/create", **values))["code"] == 50000
         first = await box.tiktok("POST", "campaign/create", **values)
@@ -51,7 +56,9 @@ async def test_a_request_id_makes_one_campaign_however_often_it_is_sent():
 )
 async def test_adgroup_refusals_are_http_200_with_a_code(change, word):
     async with sandbox() as box:
-        campaign = (await box.tiktok("POST", "campaign/create", campaign_name="x", objective_type="WEB_CONVERSIONS"))["data"]["campaign_id"]
+        campaign = (await box.tiktok("POST", "campaign/create", campaign_name="x", objective_type="WEB_CONVERSIONS"))["data"][
+            "campaign_id"
+        ]
         answer = await box.tiktok("POST", "adgroup/create", **{**adgroup(campaign, 20.0), **change})
         assert answer["code"] in (40002, 40007) and word in answer["message"]
         assert len(box.world.writes) == 1
@@ -74,7 +81,9 @@ async def test_status_update_reports_partial_success():
         ids = [group, "1790000000000077777"]
         whole = await box.tiktok("POST", "adgroup/status/update", adgroup_ids=ids, operation_status="DISABLE")
         assert whole["code"] == 40007
-        part = await box.tiktok("POST", "adgroup/status/update", adgroup_ids=ids, operation_status="DISABLE", allow_partial_success=True)
+        part = await box.tiktok(
+            "POST", "adgroup/status/update", adgroup_ids=ids, operation_status="DISABLE", allow_partial_success=True
+        )
         assert part["data"]["adgroup_ids"] == [group] and len(part["data"]["fail_list"]) == 1
         row = (await box.tiktok("GET", "adgroup/get", filtering={"adgroup_ids": [group]}))["data"]["list"][0]
         assert row["secondary_status"] == "ADGROUP_STATUS_DISABLE"
@@ -86,20 +95,44 @@ async def test_report_rows_by_day_and_hour():
         campaign, _, _ = await box.tiktok_campaign("Óculos", budget=400.0)
         await box.tiktok_campaign("Chá milagroso")
         await box.advance(days=8)
-        metrics = ["spend", "impressions", "clicks", "conversion", "complete_payment_roas", "total_complete_payment_rate", "secondary_goal_result"]
-        query = {"report_type": "BASIC", "data_level": "AUCTION_CAMPAIGN", "metrics": metrics, "start_date": "2026-11-24", "end_date": "2026-11-30"}
-        answer = await box.tiktok("GET", "report/integrated/get", dimensions=["campaign_id", "stat_time_day"], page_size=100, **query)
+        metrics = [
+            "spend",
+            "impressions",
+            "clicks",
+            "conversion",
+            "complete_payment_roas",
+            "total_complete_payment_rate",
+            "secondary_goal_result",
+        ]
+        query = {
+            "report_type": "BASIC",
+            "data_level": "AUCTION_CAMPAIGN",
+            "metrics": metrics,
+            "start_date": "2026-11-24",
+            "end_date": "2026-11-30",
+        }
+        answer = await box.tiktok(
+            "GET", "report/integrated/get", dimensions=["campaign_id", "stat_time_day"], page_size=100, **query
+        )
         rows = answer["data"]["list"]
         assert len(rows) == 7 and {row["dimensions"]["campaign_id"] for row in rows} == {campaign}
         assert all(isinstance(value, str) for row in rows for value in row["metrics"].values())
-        assert rows[0]["metrics"]["secondary_goal_result"] == "-" and rows[0]["dimensions"]["stat_time_day"] == "2026-11-24 00:00:00"
-        whole = (await box.tiktok("GET", "report/integrated/get", dimensions=["campaign_id"], **query))["data"]["list"][0]["metrics"]
+        assert (
+            rows[0]["metrics"]["secondary_goal_result"] == "-" and rows[0]["dimensions"]["stat_time_day"] == "2026-11-24 00:00:00"
+        )
+        whole = (await box.tiktok("GET", "report/integrated/get", dimensions=["campaign_id"], **query))["data"]["list"][0][
+            "metrics"
+        ]
         assert sum(float(row["metrics"]["spend"]) for row in rows) == pytest.approx(float(whole["spend"]), abs=0.02)
-        assert float(whole["complete_payment_roas"]) == pytest.approx(float(whole["total_complete_payment_rate"]) / float(whole["spend"]), abs=0.01)
+        assert float(whole["complete_payment_roas"]) == pytest.approx(
+            float(whole["total_complete_payment_rate"]) / float(whole["spend"]), abs=0.01
+        )
         wide = await box.tiktok("GET", "report/integrated/get", dimensions=["campaign_id", "stat_time_hour"], **query)
         assert wide["code"] == 40002
         query |= {"start_date": "2026-11-24", "end_date": "2026-11-24"}
-        hours = await box.tiktok("GET", "report/integrated/get", dimensions=["campaign_id", "stat_time_hour"], page_size=50, **query)
+        hours = await box.tiktok(
+            "GET", "report/integrated/get", dimensions=["campaign_id", "stat_time_hour"], page_size=50, **query
+        )
         assert 15 <= len(hours["data"]["list"]) <= 24
 
 
@@ -127,8 +160,8 @@ async def test_faults_speak_as_tiktok_does():
 def _drive_with_the_official_sdk(url: str) -> dict[str, object]:
     from business_api_client import (
         AdApi,
-        AdcreateCreatives,
         AdCreateBody,
+        AdcreateCreatives,
         AdgroupApi,
         AdgroupCreateBody,
         ApiClient,
@@ -144,14 +177,18 @@ def _drive_with_the_official_sdk(url: str) -> dict[str, object]:
     options.host = f"{url}/tiktok"
     client = ApiClient(options)
     campaigns = CampaignCreationApi(client)
-    body = CampaignCreateBody(advertiser_id=TIKTOK_ADVERTISER, campaign_name="SDK", objective_type="WEB_CONVERSIONS", request_id="77")
+    body = CampaignCreateBody(
+        advertiser_id=TIKTOK_ADVERTISER, campaign_name="SDK", objective_type="WEB_CONVERSIONS", request_id="77"
+    )
     made = campaigns.campaign_create("token", body=body)
     campaign = _data(made)["campaign_id"]
     group = AdgroupApi(client).adgroup_create("token", body=AdgroupCreateBody(advertiser_id=TIKTOK_ADVERTISER, **adgroup(campaign)))
     ident = _data(group)["adgroup_id"]
     creative = AdcreateCreatives(ad_name="a", ad_text="Veja", ad_format="SINGLE_VIDEO", landing_page_url="https://loja.example/")
     AdApi(client).ad_create("token", body=AdCreateBody(advertiser_id=TIKTOK_ADVERTISER, adgroup_id=ident, creatives=[creative]))
-    seen: dict[str, object] = {"listed": len(_data(campaigns.campaign_get(TIKTOK_ADVERTISER, "token", page=1, page_size=10))["list"])}
+    seen: dict[str, object] = {
+        "listed": len(_data(campaigns.campaign_get(TIKTOK_ADVERTISER, "token", page=1, page_size=10))["list"])
+    }
     off = CampaignStatusUpdateBody(advertiser_id=TIKTOK_ADVERTISER, campaign_ids=[campaign], operation_status="DISABLE")
     campaigns.campaign_status_update("token", body=off)
     report = ReportingApi(client).report_integrated_get(
@@ -191,8 +228,12 @@ async def test_image_upload_checks_its_signature():
     async with sandbox() as box:
         blob = b"not really a jpeg"
         form = {"advertiser_id": TIKTOK_ADVERTISER, "image_signature": hashlib.md5(blob).hexdigest(), "file_name": "a.jpg"}
-        good = await box.http.post("/tiktok/open_api/v1.3/file/image/ad/upload/", data=form, files={"image_file": blob}, headers={"Access-Token": "t"})
+        good = await box.http.post(
+            "/tiktok/open_api/v1.3/file/image/ad/upload/", data=form, files={"image_file": blob}, headers={"Access-Token": "t"}
+        )
         assert good.json()["code"] == 0
         form["image_signature"] = "0" * 32
-        bad = await box.http.post("/tiktok/open_api/v1.3/file/image/ad/upload/", data=form, files={"image_file": blob}, headers={"Access-Token": "t"})
+        bad = await box.http.post(
+            "/tiktok/open_api/v1.3/file/image/ad/upload/", data=form, files={"image_file": blob}, headers={"Access-Token": "t"}
+        )
         assert bad.json()["code"] == 40002
