@@ -22,7 +22,7 @@ def new_crm(sandbox: Any, **options: Any) -> PipeRunCrm:
         "pipeline_id": str(piperun.PIPELINE_ID), "stage_id": str(piperun.STAGES["Novo lead"]), "origin_id": str(piperun.ORIGIN_ID),
         "owner_id": str(piperun.OWNER_ID), "per_second": 100, "timeout": 2.0, "token": piperun.TOKEN,
     }  # fmt: skip
-    return PipeRunCrm(f"{sandbox.url}/piperun/v1", **(chosen | options))
+    return PipeRunCrm(f"{sandbox.url}/piperun", **(chosen | options))
 
 
 @pytest.fixture

@@ -69,9 +69,10 @@ def test_statuses_of_one_message_are_told_apart(webhooks: ZApiWebhooks) -> None:
 
 
 def test_a_phone_with_and_without_its_ninth_digit_is_one_person(webhooks: ZApiWebhooks) -> None:
-    with_it = webhooks.parse(payload("zapi", "text", phone="5544991234567"))[0]
-    without = webhooks.parse(payload("zapi", "text", phone="554491234567"))[0]
-    assert with_it.identities == without.identities
+    with_it = webhooks.parse(payload("zapi", "text", phone="5544991234567", chatLid=None))[0]
+    without = webhooks.parse(payload("zapi", "text", phone="554491234567", chatLid=None))[0]
+    assert [one.value for one in with_it.identities] == ["+5544991234567"]
+    assert [(one.kind, one.value) for one in without.identities] == [("phone_e164", "+5544991234567"), ("wa_id", "554491234567")]
 
 
 def test_another_instance_is_refused_and_errors_never_quote_the_lead(webhooks: ZApiWebhooks) -> None:

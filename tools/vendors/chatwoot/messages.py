@@ -162,5 +162,5 @@ def _attachment(raw: Any) -> dict[str, Any] | None:
     kind = _MEDIA.get(str(part.get("file_type")))
     if kind is None:
         return None
-    media = {"type": kind, "url": part.get("data_url"), "mime": part.get("content_type"), "size": part.get("file_size")}
+    media = {"kind": kind, "url": part.get("data_url"), "mime": part.get("content_type"), "size": part.get("file_size")}
     return {name: value for name, value in media.items() if value is not None}

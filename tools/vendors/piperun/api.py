@@ -21,8 +21,9 @@ class PipeRunApi:
     def __init__(
         self, base_url: str, token: str, *, timeout: float, per_second: int, transport: httpx.AsyncBaseTransport | None
     ) -> None:
+        root = base_url.rstrip("/").removesuffix("/v1") + "/v1/"
         self.http = VendorHttp(
-            VENDOR, base_url.rstrip("/") + "/", headers={"token": token}, secrets=(token,), translate=_translate,
+            VENDOR, root, headers={"token": token}, secrets=(token,), translate=_translate,
             timeout=timeout, per_second=per_second, transport=transport,
         )  # fmt: skip
 

@@ -63,9 +63,9 @@ class _Status(_Callback):
 class ZApiWebhooks:
     """One instance's webhooks. Z-API signs nothing: an unguessable token in our path and the instance id are all there is.
 
-    `media` of an event: type audio|image|video|document, url (lives 30 days), mime, and where given voice, seconds, filename,
-    view_once, error. `data`: edit, reply_to, choice, location, contact, order, ad {sourceId, ctwaClid, ...}, wa_id (WhatsApp's
-    own spelling of the phone, the one to answer to).
+    `media` of an event: kind audio|image|video|document with url (lives 30 days), mime, and where given voice, seconds, filename,
+    view_once, error; or kind location, contact, order with its facts. `data`: edit, reply_to, choice, ad {sourceId, ctwaClid, ...},
+    wa_id. Where WhatsApp spells a phone otherwise than E.164 (no ninth digit), a wa_id identity keeps that spelling.
     """
 
     def __init__(self, path_token: str | None, instance_id: str) -> None:
@@ -208,14 +208,16 @@ def _content(body: dict[str, Any]) -> _Content:
         return _Content(_text(text, "message"))
     location = as_object(body.get("location"))
     if location:
-        return _Content(None, location={key: location.get(key) for key in ("latitude", "longitude", "name", "address")})
+        return _Content(
+            None, {"kind": "location"} | {key: location.get(key) for key in ("latitude", "longitude", "name", "address")}
+        )
     contact = as_object(body.get("contact"))
     if contact:
-        return _Content(None, contact={"name": contact.get("displayName"), "phones": contact.get("phones")})
+        return _Content(None, {"kind": "contact", "name": contact.get("displayName"), "phones": contact.get("phones")})
     order = as_object(body.get("order"))
     if order:
         kept = {key: order.get(key) for key in ("orderId", "itemCount", "currency", "products")}
-        return _Content(_text(order, "message"), order=kept)
+        return _Content(_text(order, "message"), {"kind": "order", **kept})
     for wrapper, key in (("hydratedTemplate", "message"), ("buttonsMessage", "message"), ("carouselMessage", "text")):
         part = as_object(body.get(wrapper))
         if part:
@@ -229,7 +231,7 @@ def _text(part: dict[str, Any], key: str) -> str | None:
 
 
 def _media(kind: str, part: dict[str, Any], url: str) -> dict[str, Any]:
-    media: dict[str, Any] = {"type": kind, "url": _text(part, url), "mime": _text(part, "mimeType")}
+    media: dict[str, Any] = {"kind": kind, "url": _text(part, url), "mime": _text(part, "mimeType")}
     known = {"voice": part.get("ptt"), "seconds": part.get("seconds"), "filename": part.get("fileName")}
     known |= {"view_once": part.get("viewOnce"), "error": part.get("downloadError")}
     return media | {name: value for name, value in known.items() if value is not None}
@@ -269,6 +271,8 @@ def _identities(phone: str | None, *lids: str | None) -> tuple[Identity, ...]:
             found[Identity(kind="lid", value=value)] = None
         elif value and value is phone and (normal := phone_e164(value, international=True)):
             found[Identity(kind="phone_e164", value=normal)] = None
+            if value != normal.removeprefix("+"):
+                found[Identity(kind="wa_id", value=value)] = None
     return tuple(found)
 
 
