@@ -1,0 +1,442 @@
+"""What the cockpit's pages read. Read only; amounts leave as Money, moments aware in UTC, missing facts as None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from knowledge.domain.clock import day_bounds, week_bounds
+from knowledge.domain.facts import BudgetFacts, Exposure, KillSwitch, Reservation
+from knowledge.domain.money import Money
+from knowledge.domain.policy import Policy
+from runtime.db.uow import Database
+
+PEOPLE_KINDS = ("message.", "desk.", "crm.")
+"""Action kinds that quote leads: not for viewers (the same line as the row policies draw)."""
+
+
+@dataclass(frozen=True)
+class DayRow:
+    """One account-local day of all campaigns in the workspace's currency, minor units. None = nothing was read that day."""
+
+    day: date
+    spend: int | None
+    platform_revenue: int | None
+    conversions: int
+    provisional: bool
+    orders: int
+    order_value: int
+    order_value_squares: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Conversations, queues and processes, now."""
+
+    with_bot: int
+    with_human: int
+    conversations_today: int
+    inbox_waiting: int
+    inbox_dead: int
+    running: int
+    unknown: int
+    executors: int
+    breakers_open: tuple[str, ...]
+    campaigns: dict[str, int]
+    analytics_at: datetime | None
+    has_orders: bool
+    other_currencies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ActionRow:
+    """An action with its ticket and the names it needs to be read by a person."""
+
+    id: str
+    kind: str
+    platform: str | None
+    campaign_id: str | None
+    campaign_name: str | None
+    campaign_status: str | None
+    args: dict[str, Any]
+    fingerprint: str
+    proposer_kind: str
+    proposer_id: str
+    why: dict[str, Any] | None
+    evidence: list[dict[str, Any]]
+    expected: dict[str, Any] | None
+    confidence: str | None
+    status: str
+    verdict: dict[str, Any] | None
+    facts: dict[str, Any] | None
+    policy_version: str | None
+    error: dict[str, Any] | None
+    created_at: datetime
+    closed_at: datetime | None
+    at: datetime
+    undone: bool
+    ticket_status: str | None
+    priority: str | None
+    exposure: Money | None
+    requested_at: datetime | None
+    expires_at: datetime | None
+    decided_by: str | None
+    decision_reason: str | None
+    quorum: int
+    votes: int
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    id: str
+    kind: str
+    severity: str
+    message: dict[str, Any]
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+
+
+@dataclass(frozen=True)
+class CampaignRow:
+    """A campaign with its last seven account-local days, minor units; None where nothing was read."""
+
+    id: str
+    name: str
+    platform: str
+    status: str
+    budget: Money | None
+    spend: int | None
+    revenue: int | None
+    orders: int
+    order_value: int
+
+
+@dataclass(frozen=True)
+class LiveRow:
+    id: int
+    kind: str
+    at: datetime
+
+
+_ACTION = """
+select a.id, a.kind, a.platform, a.campaign_id, c.name as campaign_name, c.status as campaign_status, a.args, a.fingerprint,
+  a.proposer_kind, a.proposer_id, a.why, a.evidence, a.expected, a.confidence, a.status, a.verdict, a.facts, a.policy_version,
+  a.error, a.created_at, a.closed_at, coalesce(a.closed_at, a.execution_started_at, a.decided_at, a.created_at) as at,
+  exists (select from actions u where u.undo_of = a.id and u.status not in ('refused', 'failed', 'rejected', 'expired')) as undone,
+  p.status as ticket_status, p.priority, p.exposure_minor, p.exposure_currency, p.requested_at, p.expires_at, p.decided_by,
+  p.decision_reason, coalesce(p.quorum, 1) as quorum, coalesce(jsonb_array_length(p.votes), 0) as votes
+from actions a left join approvals p on p.action_id = a.id left join campaigns c on c.id = a.campaign_id
+"""
+
+
+def _action(row: Any) -> ActionRow:
+    exposure = None
+    if row.exposure_minor is not None:
+        exposure = Money(minor=row.exposure_minor, currency=row.exposure_currency)
+    confidence = None if row.confidence is None else str(row.confidence)
+    return ActionRow(
+        str(row.id), row.kind, row.platform, row.campaign_id, row.campaign_name, row.campaign_status, row.args, row.fingerprint,
+        row.proposer_kind, row.proposer_id, row.why, list(row.evidence or []), row.expected, confidence, row.status, row.verdict,
+        row.facts, row.policy_version, row.error, row.created_at, row.closed_at, row.at, row.undone, row.ticket_status,
+        row.priority, exposure, row.requested_at, row.expires_at, row.decided_by, row.decision_reason, row.quorum, row.votes,
+    )  # fmt: skip
+
+
+class CockpitReads:
+    """The page's questions. Each method is one short read; `workspace`, currency, zone and multipliers come from the policy."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._engine = database.engine
+        self._policy = policy
+
+    async def _all(self, sql: str, **values: Any) -> list[Any]:
+        async with self._engine.connect() as connection:
+            return await self._rows(connection, sql, **values)
+
+    @staticmethod
+    async def _rows(connection: AsyncConnection, sql: str, **values: Any) -> list[Any]:
+        return list((await connection.execute(text(sql), values)).all())
+
+    async def days(self, today: date, count: int) -> list[DayRow]:
+        """The last `count` account-local days, oldest first, today last; gaps are rows of None."""
+        rows = await self._all(
+            """
+            with d as (select generate_series(cast(:first as date), cast(:last as date), interval '1 day')::date as day),
+            m as (
+              select day, sum(spend_minor)::bigint as spend, sum(revenue_minor)::bigint as revenue,
+                sum(conversions)::bigint as conversions, bool_or(provisional) as provisional
+              from analytics where workspace = :workspace and level = 'campaign' and hour is null and currency = :currency
+                and day between :first and :last group by day),
+            o as (
+              select (ordered_at at time zone :zone)::date as day, count(*) as orders, sum(value_minor)::bigint as value,
+                sum(value_minor::float8 * value_minor) as squares
+              from orders where workspace = :workspace and currency = :currency and campaign_id is not null
+                and status not in ('cancelled', 'refunded', 'pending')
+                and ordered_at >= cast(:first as timestamp) at time zone :zone group by 1)
+            select d.day, m.spend, m.revenue, coalesce(m.conversions, 0) as conversions,
+              coalesce(m.provisional, false) as provisional, coalesce(o.orders, 0) as orders,
+              coalesce(o.value, 0) as value, coalesce(o.squares, 0) as squares
+            from d left join m on m.day = d.day left join o on o.day = d.day order by d.day
+            """,
+            first=today - timedelta(days=count - 1),
+            last=today,
+            workspace=self._policy.workspace,
+            currency=self._policy.currency,
+            zone=self._policy.time_zone,
+        )
+        return [
+            DayRow(r.day, r.spend, r.revenue, r.conversions, r.provisional, r.orders, int(r.value), float(r.squares)) for r in rows
+        ]
+
+    async def budget(self, now: datetime) -> BudgetFacts | None:
+        """The workspace's books of today and this week; None when a running campaign's budget is unknown or foreign.
+
+        Read without the budget lock: for people to look at, never to judge by.
+        """
+        zone, currency = self._policy.time_zone, self._policy.currency
+        day, day_end = day_bounds(now, zone)
+        week, week_end = week_bounds(now, zone)
+        local = day_bounds(now, zone)[0].astimezone(ZoneInfo(zone)).date()
+        monday = week.astimezone(ZoneInfo(zone)).date()
+        async with self._engine.connect() as connection:
+            rows = await self._rows(
+                connection,
+                """
+                select c.id, c.platform, c.currency, c.daily_budget_minor as budget,
+                  c.status in ('active', 'testing', 'scaling') as delivering,
+                  coalesce((select sum(a.spend_minor) from analytics a where a.campaign_id = c.id and a.level = 'campaign'
+                    and a.hour is null and a.day = :today), 0)::bigint as spent,
+                  (select max(greatest(b.from_minor, b.to_minor)) from budget_changes b
+                    where b.campaign_id = c.id and b.at >= :day) as highest
+                from campaigns c where c.workspace = :workspace and c.external_id is not null
+                """,
+                today=local,
+                day=day,
+                workspace=self._policy.workspace,
+            )
+            held = await self._rows(
+                connection,
+                """
+                select r.action_id, r.campaign_id, r.platform, r.currency, r.exposure_minor,
+                  a.args #>> '{daily_budget,minor}' as budget
+                from reservations r join actions a on a.id = r.action_id
+                where r.workspace = :workspace and r.status = 'held'
+                """,
+                workspace=self._policy.workspace,
+            )
+            before = await self._rows(
+                connection,
+                """
+                select coalesce(sum(spend_minor), 0)::bigint as spent from analytics where workspace = :workspace
+                  and level = 'campaign' and hour is null and currency = :currency and day >= :monday and day < :today
+                """,
+                workspace=self._policy.workspace,
+                currency=currency,
+                monday=monday,
+                today=local,
+            )
+            changes = await self._rows(
+                connection, "select count(*) as n from budget_changes where at >= :day and at < :end", day=day, end=day_end
+            )
+        exposures: list[Exposure] = []
+        for r in rows:
+            if r.delivering and (r.budget is None or r.currency != currency):
+                return None
+            if not r.delivering and r.spent == 0:
+                continue
+            amount = Money(minor=r.budget or 0, currency=currency)
+            top = Money(minor=max(r.highest or 0, r.budget or 0), currency=currency)
+            spent = Money(minor=r.spent, currency=currency)
+            exposures.append(
+                Exposure(
+                    campaign_id=r.id, platform=r.platform, delivering=r.delivering, daily_budget=amount, highest_today=top,
+                    spent_today=spent,
+                )  # fmt: skip
+            )
+        reservations: list[Reservation] = []
+        for r in held:
+            if r.currency != currency:
+                return None
+            # A reservation without a budget of its own (a resume) holds its worst case; shown as it is, never less.
+            minor = int(r.budget) if r.budget is not None else r.exposure_minor
+            reservations.append(
+                Reservation(
+                    action_id=str(r.action_id), campaign_id=r.campaign_id, platform=r.platform,
+                    daily_budget=Money(minor=minor, currency=currency),
+                )  # fmt: skip
+            )
+        return BudgetFacts(
+            exposures=tuple(exposures),
+            reservations=tuple(reservations),
+            spent_week_before_today=Money(minor=before[0].spent, currency=currency),
+            days_left_after_today=round((week_end - day_end) / timedelta(days=1)),
+            adjustments_today=changes[0].n,
+        )
+
+    async def counts(self, now: datetime) -> Counts:
+        """Conversations by owner, queue depths, processes, breakers, campaigns by status."""
+        day = day_bounds(now, self._policy.time_zone)[0]
+        async with self._engine.connect() as connection:
+            talk = await self._rows(
+                connection,
+                """
+                select count(*) filter (where owner = 'bot') as bot, count(*) filter (where owner = 'human') as human,
+                  count(*) filter (where last_inbound_at >= :day) as today from conversations where merged_into is null
+                """,
+                day=day,
+            )
+            work = await self._rows(
+                connection,
+                """
+                select (select count(*) from webhook_events where status = 'received') as waiting,
+                  (select count(*) from webhook_events where status = 'dead') as dead,
+                  (select count(*) from actions where status in ('authorised', 'executing')) as running,
+                  (select count(*) from actions where status = 'unknown') as unknown,
+                  (select count(*) from executors where lost_at is null) as executors,
+                  (select max(updated_at) from analytics where workspace = :workspace) as analytics_at,
+                  exists (select from orders where workspace = :workspace) as has_orders
+                """,
+                workspace=self._policy.workspace,
+            )
+            breakers = await self._rows(connection, "select name from breakers where state <> 'closed' order by name")
+            campaigns = await self._rows(
+                connection,
+                "select status, count(*) as n from campaigns where workspace = :workspace group by status",
+                workspace=self._policy.workspace,
+            )
+            others = await self._rows(
+                connection,
+                "select distinct currency from analytics where workspace = :workspace and currency <> :currency order by 1",
+                workspace=self._policy.workspace,
+                currency=self._policy.currency,
+            )
+        return Counts(
+            talk[0].bot, talk[0].human, talk[0].today, work[0].waiting, work[0].dead, work[0].running, work[0].unknown,
+            work[0].executors, tuple(b.name for b in breakers), {c.status: c.n for c in campaigns}, work[0].analytics_at,
+            work[0].has_orders, tuple(o.currency for o in others),
+        )  # fmt: skip
+
+    async def pending(self, limit: int) -> list[ActionRow]:
+        """Actions that wait for a manager: most pressing first."""
+        rows = await self._all(
+            _ACTION
+            + """
+            where a.workspace = :workspace and p.status = 'pending' order by
+              case p.priority when 'critical' then 0 when 'high' then 1 when 'normal' then 2 else 3 end, p.expires_at, a.id
+            limit :n
+            """,
+            workspace=self._policy.workspace,
+            n=limit,
+        )
+        return [_action(row) for row in rows]
+
+    async def action(self, action_id: str) -> ActionRow | None:
+        """One action by id; None for an unknown or malformed id."""
+        try:
+            wanted = UUID(action_id)
+        except ValueError:
+            return None
+        rows = await self._all(
+            _ACTION + " where a.id = :id and a.workspace = :workspace", id=wanted, workspace=self._policy.workspace
+        )
+        return _action(rows[0]) if rows else None
+
+    async def feed(self, limit: int, *, people: bool) -> list[ActionRow]:
+        """The latest actions, whatever became of them. Without `people`, none that quotes a lead."""
+        rows = await self._all(
+            _ACTION
+            + " where a.workspace = :workspace and a.kind <> 'message.read' and (:people or a.kind like 'campaign.%') "
+            + "order by coalesce(a.closed_at, a.execution_started_at, a.decided_at, a.created_at) desc, a.id limit :n",
+            workspace=self._policy.workspace,
+            people=people,
+            n=limit,
+        )
+        return [_action(row) for row in rows]
+
+    async def decided(self, since: datetime, limit: int) -> list[ActionRow]:
+        """Campaign changes that took effect since a moment, oldest first: the marks on the chart."""
+        rows = await self._all(
+            _ACTION
+            + " where a.workspace = :workspace and a.kind like 'campaign.%' and a.status = 'done' and a.closed_at >= :since "
+            + "order by a.closed_at desc limit :n",
+            workspace=self._policy.workspace,
+            since=since,
+            n=limit,
+        )
+        return [_action(row) for row in reversed(rows)]
+
+    async def alerts(self, limit: int) -> list[AlertRow]:
+        """Unresolved alerts: unseen before seen, worst first."""
+        rows = await self._all(
+            """
+            select id, kind, severity, message, opened_at, acknowledged_at, acknowledged_by from alerts
+            where workspace = :workspace and resolved_at is null
+            order by acknowledged_at is not null, case severity when 'critical' then 0 when 'warning' then 1 else 2 end,
+              opened_at desc limit :n
+            """,
+            workspace=self._policy.workspace,
+            n=limit,
+        )
+        return [
+            AlertRow(str(r.id), r.kind, r.severity, r.message, r.opened_at, r.acknowledged_at, r.acknowledged_by) for r in rows
+        ]
+
+    async def kills(self) -> list[KillSwitch]:
+        """Stops in force, oldest first."""
+        rows = await self._all(
+            "select id, scope, target, reason, set_by, set_at from kill_switches where lifted_at is null order by set_at, id"
+        )
+        return [
+            KillSwitch(id=str(r.id), scope=r.scope, target=r.target or None, reason=r.reason, set_by=r.set_by, set_at=r.set_at)
+            for r in rows
+        ]
+
+    async def campaigns(self, today: date, limit: int) -> list[CampaignRow]:
+        """Campaigns that were ever launched, biggest seven-day spend first."""
+        rows = await self._all(
+            """
+            select c.id, c.name, c.platform, c.status, c.currency, c.daily_budget_minor as budget, m.spend, m.revenue,
+              coalesce(o.orders, 0) as orders, coalesce(o.value, 0)::bigint as value
+            from campaigns c
+            left join lateral (
+              select sum(a.spend_minor)::bigint as spend, sum(a.revenue_minor)::bigint as revenue from analytics a
+              where a.campaign_id = c.id and a.level = 'campaign' and a.hour is null and a.currency = :currency
+                and a.day > cast(:today as date) - 7 and a.day <= :today) m on true
+            left join lateral (
+              select count(*) as orders, sum(value_minor) as value from orders o
+              where o.campaign_id = c.id and o.currency = :currency and o.status not in ('cancelled', 'refunded', 'pending')
+                and (o.ordered_at at time zone :zone)::date > cast(:today as date) - 7) o on true
+            where c.workspace = :workspace and c.external_id is not null
+            order by (c.status in ('active', 'testing', 'scaling')) desc, m.spend desc nulls last, c.name limit :n
+            """,
+            today=today,
+            workspace=self._policy.workspace,
+            currency=self._policy.currency,
+            zone=self._policy.time_zone,
+            n=limit,
+        )
+        return [
+            CampaignRow(
+                r.id, r.name, r.platform, r.status,
+                None if r.budget is None else Money(minor=r.budget, currency=r.currency),
+                r.spend, r.revenue, r.orders, r.value,
+            )  # fmt: skip
+            for r in rows
+        ]
+
+    async def last_event(self) -> int:
+        """Id of the newest live event; 0 when there is none."""
+        rows = await self._all("select coalesce(max(id), 0) as id from live_events")
+        return int(rows[0].id)
+
+    async def events_after(self, last: int, limit: int) -> list[LiveRow]:
+        """Live events after an id, oldest first."""
+        rows = await self._all("select id, kind, at from live_events where id > :last order by id limit :n", last=last, n=limit)
+        return [LiveRow(int(r.id), r.kind, r.at) for r in rows]

@@ -1,0 +1,52 @@
+"""Pictures of the cockpit on a seeded week: python -m tests.cockpit.shoot OUTDIR"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from runtime.db.embedded import EmbeddedPostgres
+from runtime.db.migrate import migrate
+from tests.cockpit.house import PASSWORD, PEOPLE, House
+
+CHROMIUM = "/usr/bin/chromium"
+START = datetime(2026, 11, 25, 11, 0, tzinfo=UTC)
+
+
+def main(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder) / "postgres") as server:
+            migrate(server.url)
+            settings = {"demo": True, "demo_credentials": (PEOPLE["manager"], PASSWORD)}
+            with House(server.url, START, **settings) as house, sync_playwright() as play:
+                browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+                for theme in ("light", "dark"):
+                    for width in (390, 1360):
+                        for locale in ("pt-BR", "en"):
+                            context = browser.new_context(
+                                viewport={"width": width, "height": 900}, color_scheme=theme, locale=locale  # pyright: ignore
+                            )
+                            page = context.new_page()
+                            page.on("console", lambda line: print("console:", line.type, line.text))
+                            page.on("pageerror", lambda error: print("page error:", error))
+                            page.goto(f"{house.url}/login")
+                            if locale == "pt-BR":
+                                page.screenshot(path=str(out / f"login-{theme}-{width}.png"))
+                            page.get_by_role("textbox").first.fill(PEOPLE["manager"])
+                            page.locator("#password").fill(PASSWORD)
+                            page.locator("form[action$='/login'] button").click()
+                            page.locator("#plot canvas").wait_for()
+                            page.wait_for_timeout(300)
+                            page.screenshot(path=str(out / f"cockpit-{theme}-{width}-{locale}.png"), full_page=True)
+                            context.close()
+                browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
