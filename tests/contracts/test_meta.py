@@ -215,7 +215,7 @@ async def test_several_ad_sets_share_a_new_budget_in_proportion_and_to_the_cent(
         campaign = book.node("meta", ident)
         first = next(iter(campaign.groups.values()))
         for name, minor in (("B", 2500), ("C", 2500)):
-            book.add_group(campaign, name, enabled=True, daily_budget=minor, data=dict(first.data))
+            book.add_group(campaign, name, enabled=True, daily_budget=minor, data=dict(first.data), audience_key=name)
         after = await ads.set_daily_budget(ident, Money.of("100.01", "BRL"), "key-2")
     assert after.daily_budget == Money.of("100.01", "BRL")
     assert sorted(group.daily_budget for group in campaign.groups.values()) == [2500, 2500, 5001]
@@ -225,7 +225,7 @@ async def test_a_campaign_budget_is_changed_on_the_campaign(ads, sandbox):
     book = sandbox.app.state.book
     account = book.account("meta", "1000000000000001")
     campaign = book.add_campaign(account, "CBO", enabled=True, daily_budget=5000, data={})
-    book.add_group(campaign, "G", enabled=True, daily_budget=None, data={})
+    book.add_group(campaign, "G", enabled=True, daily_budget=None, data={}, audience_key="g")
     with permitted():
         after = await ads.set_daily_budget(campaign.id, Money.of("75.00", "BRL"), "key-1")
     assert after.daily_budget == Money.of("75.00", "BRL") and campaign.daily_budget == 7500
@@ -257,7 +257,7 @@ async def test_lists_follow_every_page(ads, sandbox):
         campaign = book.add_campaign(
             account, f"C{number}", enabled=number % 2 == 0, daily_budget=None, data={"objective": "OUTCOME_SALES"}
         )
-        book.add_group(campaign, "G", enabled=True, daily_budget=1000 + number, data={})
+        book.add_group(campaign, "G", enabled=True, daily_budget=1000 + number, data={}, audience_key="g")
     listed = await ads.list_campaigns()
     assert len({one.external_id for one in listed}) == 430
     assert sum(one.daily_budget.minor for one in listed) == sum(1000 + number for number in range(430))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import date
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from tools.errors import Refused, Unavailable, UnknownOutcome, VendorError
 from tools.http import VendorHttp
 from tools.payload import as_object
 from tools.ports import Health
+from tools.reconcile import Reconciler, shares
 from tools.vendors.meta.graph import Graph, Row
 from tools.vendors.meta.insights import FIELDS, HOURLY, insight_row
 from tools.vendors.meta.wire import EU, VENDOR, delivery, from_units, issues, marker, offset, proof, rest_after, to_units, translate
@@ -42,7 +44,7 @@ class MetaAds:
     """AdPlatform over one ad account.
 
     `account_id` with or without "act_". `dsa_beneficiary` and `dsa_payor` are needed to advertise in the EU. `lookup_waits`
-    and `settle` are those of Graph. Secrets never appear in logs or exceptions: the token travels in a header.
+    and `settle` are those of Reconciler. Secrets never appear in logs or exceptions: the token travels in a header.
     """
 
     platform: Platform = "meta"
@@ -75,7 +77,8 @@ class MetaAds:
             secrets=(token, *([app_secret] if app_secret else [])), translate=translate, observe=rest_after,
             timeout=timeout, per_second=per_second, clock=clock, transport=transport,
         )  # fmt: skip
-        self._graph = Graph(self.http, lookup_waits=lookup_waits, settle=settle, sleep=sleep)
+        self._graph = Graph(self.http)
+        self._reconcile = Reconciler(VENDOR, waits=lookup_waits, settle=settle, sleep=sleep)
         self._known: AccountFacts | None = None
 
     # reading
@@ -151,20 +154,19 @@ class MetaAds:
         facts = await self.account()
         units = self._check(action, facts)
         mark = marker(key)
-        campaign = await self._graph.ensure(
-            f"campaign {mark}", "campaign.create", lambda: self._find_campaign(mark), f"{self._act}/campaigns",
-            self._campaign_params(action, mark),
-        )  # fmt: skip
-        group_name = f"{'+'.join(action.countries)} {action.age_min}-{action.age_max} {mark}"
-        group = await self._graph.ensure(
-            f"adset {mark}", "adset.create", lambda: self._find_child(f"{campaign}/adsets", group_name), f"{self._act}/adsets",
-            self._set_params(action, campaign, group_name, units),
-        )  # fmt: skip
+        campaign = await self._ensure(
+            f"campaign {mark}", "campaign", lambda: self._find_campaign(mark), self._campaign_params(action, mark)
+        )
+        name = f"{'+'.join(action.countries)} {action.age_min}-{action.age_max} {mark}"
+        group = await self._ensure(
+            name, "adset", self._finder(campaign, "adsets", name), self._set_params(action, campaign, name, units)
+        )
         ads: list[str] = []
         for creative in action.creatives:
             name = f"{creative.id} {mark}"
-            params = self._ad_params(action, creative, group, name)
-            ads.append(await self._graph.ensure(f"ad {name}", "ad.create", _finder(self, group, name), f"{self._act}/ads", params))
+            ads.append(
+                await self._ensure(name, "ad", self._finder(group, "ads", name), self._ad_params(action, creative, group, name))
+            )
         await self._verify(campaign, group, ads, units)
         steps = [(ad, "ad.activate", AD_FIELDS) for ad in ads]
         steps += [(group, "adset.activate", SET_FIELDS), (campaign, "campaign.activate", CAMPAIGN_FIELDS)]
@@ -240,9 +242,17 @@ class MetaAds:
             raise Refused(VENDOR, "campaign.find", f"campaigns {', '.join(sorted(found))} carry the same mark {mark}; keep one")
         return found[0] if found else None
 
-    async def _find_child(self, path: str, name: str) -> str | None:
-        rows = await self._graph.pages(path, f"{path.rpartition('/')[2]}.find", fields="id,name")
-        return next((str(row["id"]) for row in rows if row.get("name") == name), None)
+    async def _ensure(self, name: str, kind: str, find: Callable[[], Awaitable[str | None]], params: dict[str, Any]) -> str:
+        operation = f"{kind}.create"
+        create = partial(self._graph.create, f"{self._act}/{kind}s", operation, params)
+        return await self._reconcile.ensure(name, operation, find, create)
+
+    def _finder(self, parent: str, edge: str, name: str) -> Callable[[], Awaitable[str | None]]:
+        async def find() -> str | None:
+            rows = await self._graph.pages(f"{parent}/{edge}", f"{edge}.find", fields="id,name")
+            return next((str(row["id"]) for row in rows if row.get("name") == name), None)
+
+        return find
 
     async def _verify(self, campaign: str, group: str, ads: list[str], units: int) -> None:
         """Reads every level back before anything is switched on. Raises Refused naming each difference."""
@@ -278,7 +288,8 @@ class MetaAds:
         row = await read()
         if row.get("status") == status:
             return row
-        return await self._graph.change(ident, operation, {"status": status}, read, lambda row: row.get("status") == status)
+        write = partial(self._graph.post, ident, operation, {"status": status})
+        return await self._reconcile.change(operation, write, read, lambda row: row.get("status") == status)
 
     async def _published(self, campaign: str) -> PublishedCampaign:
         facts = self._known or await self.account()
@@ -342,7 +353,8 @@ class MetaAds:
         def agrees(row: Row) -> bool:
             return str(row.get("daily_budget")) == str(units)
 
-        await self._graph.change(ident, "budget.set", {"daily_budget": units}, read, agrees)
+        write = partial(self._graph.post, ident, "budget.set", {"daily_budget": units})
+        await self._reconcile.change("budget.set", write, read, agrees)
 
     async def _after(self, external_id: str, operation: str) -> PlatformCampaign:
         try:
@@ -371,10 +383,6 @@ class MetaAds:
         )
 
 
-def _finder(ads: MetaAds, group: str, name: str) -> Callable[[], Awaitable[str | None]]:
-    return lambda: ads._find_child(f"{group}/ads", name)  # pyright: ignore[reportPrivateUsage]
-
-
 def _object(level: str, row: Row, parent: str) -> AdObject:
     return AdObject.model_validate(
         {
@@ -401,13 +409,3 @@ def _daily(row: Row, sets: list[Row], currency: str) -> Money | None:
     if not spending or any(not int(one.get("daily_budget") or 0) for one in spending):
         return None
     return total((from_units(one["daily_budget"], currency) for one in spending), currency)
-
-
-def shares(now: dict[str, int], units: int) -> dict[str, int]:
-    """Splits a new total over ad sets in proportion to what they have; the parts add up exactly (largest remainders first)."""
-    before = sum(now.values())
-    parts = {ident: units * have // before for ident, have in now.items()}
-    left = units - sum(parts.values())
-    for ident in sorted(now, key=lambda one: (-(units * now[one] % before), one))[:left]:
-        parts[ident] += 1
-    return parts

@@ -1,14 +1,12 @@
-"""Reading and writing Graph nodes: version check, paging to the end, and changes that are proven by a fresh read."""
+"""Reading and writing Graph nodes: version check, paging to the end."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-from tools.errors import Refused, Unavailable, UnknownOutcome, VendorError
+from tools.errors import Refused, Unavailable, UnknownOutcome
 from tools.http import Answer, VendorHttp
 from tools.vendors.meta.wire import API_VERSION, TOO_MUCH_DATA, VENDOR, encode
 
@@ -17,28 +15,10 @@ MAX_PAGES = 2000
 
 
 class Graph:
-    """One ad account's door to the Graph API.
+    """One ad account's door to the Graph API."""
 
-    `lookup_waits` are the pauses (seconds) before each look for an object whose creation was answered by silence, since lists
-    lag behind. Until `settle` seconds after such a silence nothing is created again under the same name, even when no list
-    shows it yet.
-    """
-
-    def __init__(
-        self,
-        http: VendorHttp,
-        *,
-        lookup_waits: Sequence[float] = (0.3, 1.0, 3.0),
-        settle: float = 20.0,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, http: VendorHttp) -> None:
         self.http = http
-        self._waits = tuple(lookup_waits)
-        self._settle = settle
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._unsettled: dict[str, float] = {}
 
     async def get(self, path: str, operation: str, **params: Any) -> Row:
         """One node or one page. Raises Refused when Meta answers in another version than we asked for."""
@@ -90,61 +70,12 @@ class Graph:
             raise UnknownOutcome(VENDOR, operation, "the answer is not an object")
         return cast("Row", data)
 
-    async def ensure(
-        self, name: str, operation: str, find: Callable[[], Awaitable[str | None]], path: str, params: Mapping[str, Any]
-    ) -> str:
-        """The id of the object called `name`: found, or created once. Raises UnknownOutcome when a lost answer is not explained."""
-        found = await find()
-        if found is not None:
-            self._unsettled.pop(name, None)
-            return found
-        since = self._unsettled.get(name)
-        if since is not None and self._monotonic() - since < self._settle:
-            raise UnknownOutcome(VENDOR, operation, "an earlier attempt was not answered and may still appear in the lists")
-        try:
-            made = await self.post(path, operation, params)
-            ident = made.get("id")
-            if not isinstance(ident, str) or not ident:
-                raise UnknownOutcome(VENDOR, operation, "created, but the answer holds no id")
-            return ident
-        except UnknownOutcome:
-            self._unsettled[name] = self._monotonic()
-            for wait in self._waits:
-                await self._sleep(wait)
-                try:
-                    found = await find()
-                except VendorError:
-                    continue
-                if found is not None:
-                    self._unsettled.pop(name, None)
-                    return found
-            raise
-
-    async def change(
-        self,
-        path: str,
-        operation: str,
-        params: Mapping[str, Any],
-        read: Callable[[], Awaitable[Row]],
-        agrees: Callable[[Row], bool],
-    ) -> Row:
-        """Writes absolute values, then returns the fresh read that shows them. `success: true` alone proves nothing."""
-        lost = "written, but the fresh read shows something else"
-        try:
-            await self.post(path, operation, params)
-        except UnknownOutcome as error:
-            lost = error.detail
-        for wait in (0.0, *self._waits):
-            if wait:
-                await self._sleep(wait)
-            try:
-                row = await read()
-            except VendorError as error:
-                lost = f"written, but it could not be read back: {error.detail}"
-                continue
-            if agrees(row):
-                return row
-        raise UnknownOutcome(VENDOR, operation, lost)
+    async def create(self, path: str, operation: str, params: Mapping[str, Any]) -> str:
+        """Creates one object and returns its id."""
+        ident = (await self.post(path, operation, params)).get("id")
+        if not isinstance(ident, str) or not ident:
+            raise UnknownOutcome(VENDOR, operation, "created, but the answer holds no id")
+        return ident
 
 
 def _wrong_version(answer: Answer) -> str | None:
