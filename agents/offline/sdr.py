@@ -20,13 +20,13 @@ from agents.offline.scoring import qualify
 from agents.offline.slots import asked_in, declines, read
 from agents.offline.text import fold
 from knowledge.domain.lead import LeadProfile, Qualification
+from knowledge.library import asked, terms
 
 FACTS = re.compile(r"<turn_facts>(.*?)</turn_facts>", re.DOTALL)
 REFUSAL_TAG = "<gate_refusal>"
 _LOOKUP: frozenset[Intent] = frozenset({"question", "delivery", "availability", "payment"})
 _LASTING: frozenset[Intent] = frozenset({"price", "availability", "delivery", "payment", "buy", "discount", "cold", "opt_out", "erasure"})
 _MONEY_OR_TIME = re.compile(r"R\$|\d+ ?%|\b\d+ (?:dias?|horas?|semanas?|reais)\b|\bdesconto\b|\bgr[aá]tis\b|pronta entrega", re.IGNORECASE)
-_OFFICIAL = re.compile(r"tabela oficial", re.IGNORECASE)
 
 
 @dataclass
@@ -146,16 +146,18 @@ def _store(turn: _Turn) -> list[Call]:
         del found["need"]  # "o forno" after "forno combinado" says less, not more
     if found:
         calls.append(Call("update_lead", found))
-    if turn.wants & _LOOKUP and not turn.wants & {"injection", "off_topic", "human"}:
+    only_price = "price" in turn.wants and not turn.wants & {"delivery", "availability"}
+    if turn.wants & _LOOKUP and not only_price and not turn.wants & {"injection", "off_topic", "human"}:
         calls.append(Call("search_knowledge_base", {"query": _query(turn)}))
     return calls
 
 
 def _query(turn: _Turn) -> str:
-    """The question as asked; the product in question is added when the lead did not name it."""
+    """The question as asked; the product in question is added when the lead did not name it and it matters."""
     need = turn.profile.need or ""
     words = " ".join(turn.text.split())[:200]
-    return words if not need or fold(need) in fold(words) else f"{words} {need}"
+    general = not need or fold(need) in fold(words) or turn.wants & {"delivery", "payment"}
+    return words if general else f"{words} {need}"
 
 
 def _qualification(turn: _Turn) -> Qualification:
@@ -318,7 +320,7 @@ def _facts_answer(turn: _Turn, speak: Any) -> list[str]:
     elif "payment" in turn.wants:
         parts.append(speak(say.PAYMENT))
     if "search_knowledge_base" in turn.done:
-        quoted = quote(turn.text + " " + (turn.profile.need or ""), turn.done["search_knowledge_base"])
+        quoted = quote(turn.text, turn.profile.need or "", turn.done["search_knowledge_base"])
         if quoted:
             parts.append(quoted)
         elif not parts:
@@ -326,22 +328,33 @@ def _facts_answer(turn: _Turn, speak: Any) -> list[str]:
     return parts
 
 
-_EMPTY_WORDS = frozenset("o a os as de da do um uma e em que qual quais voces vocês tem para pra com por como quanto ele ela esse essa".split())
+def quote(question: str, need: str, answer: Any) -> str:
+    """The sentence nearest to the question, with its source; "" when the passages do not answer it.
 
-
-def quote(question: str, answer: Any) -> str:
-    """The passage's sentences nearest to the question, with their source; nothing with a price or a deadline unless official."""
-    wanted = {w[:5] for w in re.findall(r"\w{3,}", fold(question))} - {w[:5] for w in _EMPTY_WORDS}
-    best: tuple[int, str, str] = (0, "", "")
+    Sentences with a price, a discount or a deadline are never quoted: those are for the team's formal quote.
+    """
+    topic = set(terms(need))
+    wanted = asked(question) - topic or topic
+    best: tuple[float, str, str] = (0.0, "", "")
     for row in as_rows(answer):
+        title = str(row.get("title") or row.get("source") or "")
+        relevance = float(row.get("score") or 0)
         for sentence in re.split(r"(?<=[.!?])\s+|\n+", str(row.get("text", ""))):
             sentence = sentence.strip("-• #*\t ")
-            if len(sentence) < 12 or sentence.endswith("?") or _MONEY_OR_TIME.search(sentence) and not _OFFICIAL.search(sentence):
+            if len(sentence) < 12 or sentence.endswith("?") or _MONEY_OR_TIME.search(sentence):
                 continue
-            overlap = len(wanted & {w[:5] for w in re.findall(r"\w{3,}", fold(f"{row.get('title', '')} {sentence}"))})
-            if overlap > best[0]:
-                best = (overlap, sentence, str(row.get("title") or row.get("source")))
-    return f"{best[1]} (fonte: {best[2]})" if best[0] else ""
+            words = set(terms(f"{title} {sentence}"))
+            hits = len(wanted & words)
+            if not hits and relevance < _SURE:
+                continue
+            value = 2 * hits + 0.5 * len(topic & words) + 2 * relevance
+            if value > best[0]:
+                best = (value, sentence, title)
+    return f"{best[1]} (fonte: {best[2]})" if best[1] else ""
+
+
+_SURE = 0.6
+"""From this relevance on a passage answers although it shares no word with the question (synonyms)."""
 
 
 def _safe_text(turn: _Turn) -> str:

@@ -50,8 +50,8 @@ class KnowledgeKit:
             query: what to look for, in Portuguese, such as "voltagem forno combinado".
 
         Returns:
-            JSON list of {text, title, source}; empty when the catalogue says nothing about it.
+            JSON list of {text, title, source, score}; empty when the catalogue says nothing about it.
         """
         found = await self._library.search(query, self._limit)
         self._sources += [passage.source for passage in found]
-        return as_json([{"text": p.text, "title": p.title, "source": p.source} for p in found])
+        return as_json([{"text": p.text, "title": p.title, "source": p.source, "score": p.score} for p in found])

@@ -1,0 +1,43 @@
+"""The copywriter: wordings of ads, checked against the platform's limits before anybody sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import prompts
+from agents.member import member
+from knowledge.domain.action import Platform
+from knowledge.domain.campaign import Product
+from tools.kits import as_json
+from tools.kits.creative import CopyVariant, CreativeKit
+from tools.kits.research import ResearchKit
+
+if TYPE_CHECKING:
+    from agno.agent import Agent
+    from agno.models.base import Model
+
+_ROLE = "Writes headlines, texts and calls to action for ads of a product"
+
+
+class NoCopy(RuntimeError):
+    """The copywriter gave no usable wording; the sentence says why. Try again later or write it by hand."""
+
+
+def build_copywriter(model: Model, research: ResearchKit, *, fallback_models: Sequence[Model] = (), db: Any = None) -> Agent:
+    """The CEO's copywriter, who finds the product and shows wordings."""
+    return member("copywriter", _ROLE, model, prompts.load("copywriter"), research.tools(), fallback_models, db)
+
+
+async def write_variants(
+    model: Model, product: Product, platform: Platform, *, count: int = 3, fallback_models: Sequence[Model] = ()
+) -> tuple[CopyVariant, ...]:
+    """1..count wordings for a product on a platform, each within the platform's limits. Raises NoCopy when none came."""
+    kit = CreativeKit(platform, most=count)
+    agent = member("copywriter", _ROLE, model, prompts.load("copywriter"), kit.tools(), fallback_models, None)
+    facts = {"name": product.name, "description": product.description, "keywords": product.keywords}
+    task = f"<platform>{platform}</platform>\n<count>{count}</count>\n<product>{as_json(facts)}</product>\nHand in {count} wordings with submit_variant."
+    run = await agent.arun(input=task, stream=False)
+    if not kit.variants():
+        raise NoCopy(f"{product.id} on {platform}: no usable wording; the run ended {run.status.value}: {str(run.content)[:200]}")
+    return kit.variants()

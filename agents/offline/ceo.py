@@ -1,0 +1,228 @@
+"""The offline CEO: a manager's command becomes one tool call, and the tool's rows become the answer, each with its source.
+
+The same brain plays the media buyer and the analyst, who are offered fewer tools; what a member lacks it says. Nothing is decided
+here: what may be done is the gate's word, which is repeated to the manager as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, cast
+
+from agents.offline.brain import Answer, Call, Said, as_rows, parsed, since_user
+from agents.offline.commands import Command, parse
+from knowledge.domain.message import Message
+from prompts.messages import UnknownMessage, format_value, render
+
+DELEGATE = "delegate_task_to_member"
+_MEMBERS = {"copy": "copywriter", "products": "scout", "summary": "analyst", "performance": "analyst", "spend": "media_buyer"}
+
+
+class ManagerBrain:
+    """Commands in Portuguese and English. Stateless."""
+
+    def answer(self, messages: Sequence[Said], tools: frozenset[str]) -> Answer:
+        _, text, since = since_user(messages)
+        command = parse(_task(text))
+        for message in reversed(since):
+            if message.role == "tool" and message.tool:
+                return Answer(compose(command, message.tool, parsed(message.text)))
+        if command.kind in {"budget", "pause", "resume"} and command.campaign is None:
+            return Answer(_say("chat.which_campaign", command.locale))
+        call = _call(command)
+        if call is not None and call.name in tools:
+            return Answer(calls=(call,))
+        member = _MEMBERS.get(command.kind)
+        if DELEGATE in tools and member is not None:
+            return Answer(calls=(Call(DELEGATE, {"member_id": member, "task": _task(text)}),))
+        opening = "chat.hello" if command.kind == "hello" else "chat.unknown"
+        return Answer(f"{_say(opening, command.locale)} {_say('chat.can_do', command.locale)}")
+
+
+def _task(text: str) -> str:
+    """The words of a task, without the frame that Agno puts around delegated ones."""
+    found = re.search(r"<task>(.*?)</task>", text, re.DOTALL)
+    return (found[1] if found else text).strip()
+
+
+def _call(command: Command) -> Call | None:
+    campaign = {"campaign": command.campaign} if command.campaign else {}
+    match command.kind:
+        case "spend":
+            return Call("spend_today")
+        case "performance":
+            return Call("performance", {**campaign, **({"days": command.days} if command.days else {})})
+        case "explain":
+            return Call("explain", {**campaign, **({"kind": command.about} if command.about else {})})
+        case "budget":
+            if command.percent is not None:
+                return Call("propose_budget_change", {**campaign, "percent": _plain(command.percent)})
+            return Call("propose_budget_change", {**campaign, "delta" if command.by else "amount": _plain(command.amount or Decimal(0))})
+        case "pause":
+            return Call("propose_pause", campaign)
+        case "resume":
+            return Call("propose_resume", campaign)
+        case "approvals":
+            return Call("list_approvals")
+        case "summary":
+            return Call("day_summary")
+        case "stop_all":
+            return Call("stop_everything", {"reason": "pare tudo" if command.locale == "pt-BR" else "stop everything"})
+        case "campaigns":
+            return Call("list_campaigns")
+        case "products":
+            return Call("list_products")
+        case _:
+            return None
+
+
+def _plain(value: Decimal) -> str:
+    return format(value.normalize(), "f")
+
+
+def _say(message_id: str, locale: str, **params: Any) -> str:
+    return render(Message(id=message_id, params=params), locale)
+
+
+def _word(prefix: str, value: Any, locale: str) -> str:
+    """A status or kind in the locale's words; an unknown one is shown as it is."""
+    try:
+        return _say(f"{prefix}.{value}", locale)
+    except UnknownMessage:
+        return str(value)
+
+
+def compose(command: Command, tool: str, result: Any) -> str:
+    """The answer in the manager's language, from what the tool returned and nothing else."""
+    locale = command.locale
+    if tool == DELEGATE:
+        return str(result) if not isinstance(result, list | dict) else _say("chat.unknown", locale)
+    if not isinstance(result, dict):
+        return _say("chat.error", locale, detail=str(result)[:300])
+    data = cast(dict[str, Any], result)
+    if "ambiguous" in data:
+        return _say("chat.ambiguous", locale, asked=data.get("asked"), names=data["ambiguous"])
+    if "not_found" in data:
+        names = data.get("known")
+        return _say("chat.not_found", locale, asked=data["not_found"], names=names) if names else _say("chat.no_campaigns", locale)
+    if "error" in data:
+        return _say("chat.error", locale, detail=data["error"])
+    match tool:
+        case "spend_today":
+            return _spend(data, locale)
+        case "performance":
+            return _listed(_performance(as_rows(data), locale), "chat.performance.none", locale)
+        case "list_campaigns":
+            lines = [
+                _cite(_say("chat.campaign.row", locale, campaign=r.get("name"), platform=r.get("platform"), status=_word("status", r.get("status"), locale), budget=r.get("daily_budget")), r)
+                for r in as_rows(data)
+            ]  # fmt: skip
+            return _listed(lines, "chat.no_campaigns", locale)
+        case "explain":
+            return _listed([_decision(r, locale) for r in as_rows(data)], "chat.explain.none", locale)
+        case "list_approvals":
+            return _approvals(as_rows(data), locale)
+        case "propose_budget_change":
+            text = _say("chat.proposed.budget", locale, campaign=data.get("campaign"), current=data.get("current"), wanted=data.get("wanted"), gate=_gate(data, locale))
+            return _cite(text, _gate_ref(data))
+        case "propose_pause" | "propose_resume":
+            return _cite(_say("chat.proposed.state", locale, campaign=data.get("campaign"), gate=_gate(data, locale)), _gate_ref(data))
+        case "stop_everything":
+            return _cite(_say("chat.stopped", locale, gate=_gate(data, locale)), _gate_ref(data))
+        case "day_summary":
+            return _summary(data, locale)
+        case "list_products":
+            return products_text(as_rows(data), locale)
+        case _:
+            return _say("chat.unknown", locale)
+
+
+def _cite(text: str, row: dict[str, Any]) -> str:
+    return f"{text} [{row['ref']}]" if row.get("ref") else text
+
+
+def _listed(lines: list[str], none: str, locale: str) -> str:
+    return "\n".join(lines) if lines else _say(none, locale)
+
+
+def _spend(data: dict[str, Any], locale: str) -> str:
+    head = _say("chat.spend.total", locale, total=data.get("total"), cap=data.get("daily_cap"), week=data.get("week_total"), week_cap=data.get("weekly_cap"))
+    rows = [
+        _cite(_say("chat.spend.row", locale, campaign=r.get("campaign"), platform=r.get("platform"), spend=r.get("spend"), budget=r.get("daily_budget")), r)
+        for r in as_rows(data)
+    ]  # fmt: skip
+    return "\n".join([head, *(f"- {row}" for row in rows)] if rows else [head, _say("chat.spend.none", locale)])
+
+
+def _performance(rows: list[dict[str, Any]], locale: str) -> list[str]:
+    if not rows:
+        return []
+    lines = [_say("chat.performance.head", locale, days=rows[0].get("days"))]
+    for row in rows:
+        fields = {name: row.get(name) for name in ("campaign", "platform", "spend", "revenue", "conversions", "cpa")}
+        roas = format_value(row.get("roas"), locale, "number" if row.get("roas") is not None else None)
+        text = _say("chat.performance.row", locale, roas=roas, status=_word("status", row.get("status"), locale), **fields)
+        if row.get("provisional"):
+            text += f" ({_say('chat.provisional', locale)})"
+        lines.append(f"- {_cite(text, row)}")
+    return lines
+
+
+def _decision(row: dict[str, Any], locale: str) -> str:
+    text = _say(
+        "chat.explain.row", locale, at=row.get("at"), kind=_word("kind", row.get("kind"), locale), campaign=row.get("campaign"), by=row.get("asked_by"),
+        why=row.get("why"), status=_word("status", row.get("status"), locale),
+    )  # fmt: skip
+    if findings := row.get("findings"):
+        text += " " + _say("chat.explain.findings", locale, findings=" ".join(map(str, findings)))
+    if evidence := row.get("evidence"):
+        shown = "; ".join(", ".join(f"{k} {format_value(v, locale)}" for k, v in e.items()) for e in cast(list[dict[str, Any]], evidence)[:3])
+        text += " " + _say("chat.explain.evidence", locale, evidence=shown)
+    return _cite(text, row)
+
+
+def _approvals(rows: list[dict[str, Any]], locale: str) -> str:
+    lines = [
+        "- " + _cite(_say("chat.approvals.row", locale, kind=_word("kind", r.get("kind"), locale), campaign=r.get("campaign"), why=r.get("why"), expires=r.get("expires_at"), exposure=r.get("exposure")), r)
+        for r in rows
+    ]  # fmt: skip
+    return "\n".join([_say("chat.approvals.head", locale, count=len(rows)), *lines]) if lines else _say("chat.approvals.none", locale)
+
+
+def _gate(data: dict[str, Any], locale: str) -> str:
+    gate = data.get("gate")
+    if not isinstance(gate, dict):
+        return _say("status.unknown", locale)
+    said = cast(dict[str, Any], gate)
+    return " ".join([str(said.get("message", "")), *map(str, said.get("findings") or ())]).strip()
+
+
+def _gate_ref(data: dict[str, Any]) -> dict[str, Any]:
+    gate = data.get("gate")
+    action = cast(dict[str, Any], gate).get("action_id") if isinstance(gate, dict) else None
+    return {"ref": f"action:{action}" if action else data.get("ref")}
+
+
+def _summary(data: dict[str, Any], locale: str) -> str:
+    head = _say(
+        "chat.summary.head", locale, day=data.get("day"), spend=data.get("spend"), cap=data.get("daily_cap"), revenue=data.get("revenue"),
+        approvals=data.get("pending_approvals"), alerts=len(data.get("open_alerts") or ()), leads=data.get("new_leads"), hot=data.get("hot_leads"),
+    )  # fmt: skip
+    lines = [_cite(head, data), *(f"- {alert}" for alert in data.get("open_alerts") or ())]
+    lines += _performance(as_rows(data.get("campaigns")), locale)
+    decisions = [f"- {_decision(row, locale)}" for row in as_rows(data.get("decisions"))]
+    lines += [_say("chat.summary.decisions", locale), *decisions] if decisions else [_say("chat.summary.no_decisions", locale)]
+    return "\n".join(lines)
+
+
+def products_text(rows: list[dict[str, Any]], locale: str) -> str:
+    """Products as lines with their sources."""
+    if not rows:
+        return _say("chat.products.none", locale, asked=None)
+    lines = [
+        "- " + _cite(_say("chat.products.row", locale, name=r.get("name"), price=r.get("price"), margin=r.get("margin"), contribution=r.get("contribution")), r)
+        for r in rows
+    ]  # fmt: skip
+    return "\n".join([_say("chat.products.head", locale), *lines])
