@@ -204,19 +204,6 @@ class Campaigns(Repository):
             id=campaign_id, status=status, delivery=delivery, at=at,
         )  # fmt: skip
 
-    async def put_raw(self, campaign_id: str, values: dict[str, Any]) -> bool:
-        """Merges keys into the campaign's working notes (the publication it was drafted for). False when there is no such row."""
-        return await self.once(
-            "update campaigns set raw = raw || cast(:values as jsonb) where id = :id", id=campaign_id, values=as_json(values)
-        )
-
-    async def raw(self, campaign_id: str) -> dict[str, Any]:
-        """The working notes. Raises LookupError when there is no such campaign."""
-        row = await self.one("select raw from campaigns where id = :id", id=campaign_id)
-        if row is None:
-            raise LookupError(f"campaign {campaign_id}: no such row")
-        return row["raw"]
-
     async def failed(self, campaign_id: str, error: dict[str, Any], *, at: datetime) -> bool:
         """Status error with what the vendor said; shown to managers as it is."""
         return await self.once(

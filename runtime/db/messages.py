@@ -155,14 +155,6 @@ class Messages(Repository):
         """The desk's id of the copy."""
         return await self.once("update messages set desk_message_id = :desk where id = :id", id=message_id, desk=desk_message_id)
 
-    async def unmirrored(self, conversation_id: str) -> list[MessageRecord]:
-        """Lines that the desk has not got yet, in order; not those that came from the desk or are the house's own notes."""
-        rows = await self.all(
-            """select * from messages where conversation_id = :id and desk_message_id is null and author <> 'system' order by seq""",
-            id=conversation_id,
-        )
-        return [_message(row) for row in rows]
-
     async def turns(self, conversation_id: str, *, limit: int = 40) -> list[Turn]:
         """The last lines as a model sees them. Lines of the system and lines without text are left out."""
         return [

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.message import Message
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, is_id, new_id
@@ -86,11 +87,30 @@ class LiveEvents(Repository):
     """Table live_events. Events are numbered at commit (by a trigger), so that a page resuming after a number misses none;
     listeners are woken by NOTIFY on the channel `live_events` with the event's kind."""
 
+    def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__(connection)
+        self._held: list[tuple[str, Any, datetime]] = []
+
+    def publish(self, kind: str, payload: dict[str, Any], *, at: datetime) -> None:
+        """Tells open pages, once and only if the errand commits. Costs no round trip here: `flush` writes."""
+        self._held.append((kind, payload, at))
+
     async def add(self, kind: str, payload: dict[str, Any], *, at: datetime) -> None:
-        """Tells open pages, once and only if the errand commits."""
+        """Like `publish`, written at once."""
         await self.run(
             "insert into live_events (at, kind, payload) values (:at, :kind, :payload)", at=at, kind=kind, payload=as_json(payload)
         )
+
+    async def flush(self) -> None:
+        """Writes what was published; the unit of work calls it last."""
+        for kind, payload, at in self._held:
+            await self.run(
+                "insert into live_events (at, kind, payload) values (:at, :kind, :payload)",
+                at=at,
+                kind=kind,
+                payload=as_json(payload),
+            )
+        self._held.clear()
 
     async def after(self, last_id: int, *, limit: int = 500) -> list[LiveEvent]:
         """What came after an event, in order."""
@@ -126,11 +146,6 @@ class ScheduleTicks(Repository):
 
     async def last_finished(self, schedule: str) -> datetime | None:
         """When a schedule's newest tick was closed; None when none ever was."""
-        row = await self.one("select max(finished_at) as at from schedule_ticks where schedule = :schedule", schedule=schedule)
-        return None if row is None else row["at"]
-
-    async def last_finished(self, schedule: str) -> datetime | None:
-        """When this schedule's work was last done; None when it never was."""
         row = await self.one("select max(finished_at) as at from schedule_ticks where schedule = :schedule", schedule=schedule)
         return None if row is None else row["at"]
 

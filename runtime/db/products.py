@@ -115,6 +115,12 @@ class Creatives(Repository):
             created=record.created_at, updated=record.updated_at,
         )  # fmt: skip
 
+    async def put(
+        self, creative: Creative, *, product_id: str, platform: Platform, at: datetime, status: CreativeStatus = "draft"
+    ) -> bool:
+        """Like `add`, from the parts."""
+        return await self.add(CreativeRecord(creative, product_id, platform, status, at, at))
+
     async def get(self, creative_id: str) -> CreativeRecord | None:
         row = await self.one("select * from creatives where id = :id", id=creative_id)
         return None if row is None else _creative(row)

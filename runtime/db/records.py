@@ -82,7 +82,8 @@ class Decisions(Repository):
         """Changes asked of campaigns since a moment, as the optimizer reads them: hours since the epoch, major units."""
         rows = await self.all(
             """select a.campaign_id, a.kind, a.status, extract(epoch from a.created_at) as at, c.currency,
-                 (a.facts #>> '{campaign,daily_budget,minor}')::bigint as before, (a.args #>> '{daily_budget,minor}')::bigint as after
+                 (a.facts #>> '{campaign,daily_budget,minor}')::bigint as before,
+                 (a.args #>> '{daily_budget,minor}')::bigint as after
                from actions a left join campaigns c on c.id = a.campaign_id
                where a.workspace = :workspace and a.created_at >= :since
                  and a.kind in ('campaign.set_budget', 'campaign.pause', 'campaign.resume')
