@@ -39,7 +39,7 @@ async def inbound(house: House, webhook_event_id: str) -> None:
         events = house.sources[stored.source].parse(stored.raw)
     except ValueError as error:
         async with house.db.transaction() as tx:
-            await tx.webhooks.failed(webhook_event_id, str(error), dead=True)
+            await tx.webhooks.dead(webhook_event_id, str(error)[:500], at=house.clock.now())
         log.warning("webhook.dead", extra={"source": stored.source, "webhook": webhook_event_id})
         return
     for event in events:
@@ -61,25 +61,19 @@ async def take(house: House, event: InboundEvent, webhook_event_id: str | None =
 async def _file(house: House, tx: Transaction, event: InboundEvent, webhook_event_id: str | None) -> str | None:
     now = house.clock.now()
     if event.kind == "status":
-        if (
-            event.external_id
-            and event.data.get("status")
-            and await tx.webhooks.take(event, at=now, webhook_event_id=webhook_event_id)
-        ):
-            message = await tx.messages.by_external(event.external_id)
-            if message is not None:
-                await tx.messages.set_status(message.id, str(event.data["status"]))
+        fresh = await tx.inbound_events.add(event, webhook_event_id=webhook_event_id, at=now)
+        if fresh and event.external_id and event.data.get("status"):
+            await tx.messages.delivered(event.external_id, str(event.data["status"]))
         return None
     if event.kind == "system":
-        if await tx.webhooks.take(event, at=now, webhook_event_id=webhook_event_id):
-            tx.live_events.publish(f"{event.source}.system", dict(event.data), at=now)
+        if await tx.inbound_events.add(event, webhook_event_id=webhook_event_id, at=now):
+            await tx.live_events.add(f"{event.source}.system", dict(event.data), at=now)
         return None
     conversation = await _conversation(tx, event, house)
     if conversation is None:
         return None
-    if not await tx.webhooks.take(event, at=now, webhook_event_id=webhook_event_id):
+    if not await tx.inbound_events.add(event, webhook_event_id=webhook_event_id, conversation_id=conversation.id, at=now):
         return conversation.id
-    await tx.webhooks.finished(event, at=now, conversation_id=conversation.id)
     match event.kind:
         case "message":
             await _lead_wrote(house, tx, event, conversation, webhook_event_id)
@@ -147,7 +141,7 @@ async def _lead_wrote(
     )
     if message is None:
         return
-    tx.live_events.publish("message.in", {"conversation_id": conversation.id, "lead_id": conversation.lead_id}, at=now)
+    await tx.live_events.add("message.in", {"conversation_id": conversation.id, "lead_id": conversation.lead_id}, at=now)
     if conversation.owner == "closed":
         await _own(house, tx, conversation, "bot", "lead:wrote_again")
     if conversation.owner == "human":
@@ -166,7 +160,7 @@ async def _own(house: House, tx: Transaction, conversation: ConversationRecord, 
     epoch = await tx.conversations.set_owner(conversation.id, owner, reason=reason, at=now)
     if epoch is None:
         return
-    tx.live_events.publish(
+    await tx.live_events.add(
         "conversation.owner", {"conversation_id": conversation.id, "owner": owner, "epoch": epoch, "reason": reason}, at=now
     )
     if owner == "bot" and await tx.messages.unhandled(conversation.id):

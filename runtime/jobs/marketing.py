@@ -16,7 +16,7 @@ from knowledge.domain.campaign import Product
 from knowledge.domain.decision import CampaignFigures, build_document
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
-from runtime.db.products import CreativeRecord, ProductRecord
+from runtime.db.products import ProductRecord
 from runtime.jobs.history import build_history, optimizer_policy
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def _draft(house: House, product: Product, platform: Platform) -> str:
     )
     async with house.db.transaction() as tx:
         for creative in creatives:
-            await tx.creatives.add(CreativeRecord(creative, product.id, platform, "approved", now, now))
+            await tx.creatives.put(creative, product_id=product.id, platform=platform, at=now)
         await tx.campaigns.draft(action, at=now)
         await tx.campaigns.put_raw(campaign_id, {"publish": action.args()})
         await tx.live_events.add(
@@ -128,7 +128,7 @@ async def insights(house: House, slot: datetime) -> dict[str, Any]:
         await house.resolve(f"api:{platform}")
     async with house.db.transaction() as tx:
         await tx.analytics.refresh_views()
-        tx.live_events.publish("insights", {"changed": result["changed"]}, at=now)
+        await tx.live_events.add("insights", {"changed": result["changed"]}, at=now)
     return result
 
 
@@ -155,7 +155,7 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
             policy_version=policy.version,
             workspace=policy.workspace,
         )
-        tx.live_events.publish(
+        await tx.live_events.add(
             "decision", {"decision_id": decision_id, "health": document.overall_health, "actions": len(proposals)}, at=now
         )
     platforms = {f.campaign_id: f.platform for f in figures}

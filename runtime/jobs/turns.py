@@ -62,8 +62,8 @@ async def think(house: House, conversation_id: str, wake: int) -> dict[str, Any]
     if lead.opted_out_at is None and any(brazil.opt_out(text) == "opt_out" for text in texts):
         async with house.db.transaction() as tx:
             await tx.leads.opt_out(lead.id, at=now)
-            await tx.privacy.consent(lead.id, "marketing", False, basis="opt_out", at=now, evidence={"text": texts[-1][:200]})
-            await tx.privacy.suppress(await tx.leads.identities(lead.id), scope="marketing", reason="opt_out", at=now)
+            await tx.consents.withdraw(lead.id, purpose="marketing", at=now, evidence={"text": texts[-1][:200]})
+            await tx.suppressions.add(await tx.leads.identities(lead.id), scope="marketing", reason="opt_out", at=now)
         farewell = house.render(Message(id="lead.opted_out"), "pt-BR")
         return thought | {"text": farewell, "closing": True, "profile": lead.profile.model_dump(), "qualification": None}
     reply = await _ask(house, lead.id, lead.profile, tuple(texts), tuple(history[: -len(batch)] if batch else history))
@@ -164,14 +164,15 @@ async def follow_up(house: House, conversation_id: str, thought: dict[str, Any],
             await tx.leads.qualify(thought["lead_id"], found, summary=None, at=now)
         quote = thought.get("quote")
         if quote is not None:
-            await tx.quote_requests.request(
+            await tx.quotes.request(
                 thought["lead_id"],
-                quote["items"],
-                at=now,
+                conversation_id=thought["conversation_id"],
+                need=quote["items"],
                 volume=quote.get("quantity"),
                 urgency=profile.urgency,
                 details=quote,
-                conversation_id=thought["conversation_id"],
+                key=thought["key"],
+                at=now,
             )
     await mirror(house, thought["conversation_id"])
     if spoken.get("taken_over"):
@@ -198,7 +199,9 @@ async def hand_over(house: House, thought: dict[str, Any], reason: str) -> None:
         await tx.conversations.set_owner(
             conversation_id, "human", reason=f"handoff:{reason}", at=house.clock.now(), expected_epoch=thought["epoch"]
         )
-        tx.live_events.publish("conversation.handoff", {"conversation_id": conversation_id, "reason": reason}, at=house.clock.now())
+        await tx.live_events.add(
+            "conversation.handoff", {"conversation_id": conversation_id, "reason": reason}, at=house.clock.now()
+        )
     await _do(house, SetDeskStatus(conversation_id=conversation_id, status="open"), f"{key}:open")
 
 
