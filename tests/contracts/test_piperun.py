@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 import pytest
-from vendor_support import permitted
+from vendor_support import Recorder, contract, departures, permitted
 
 from runtime.sandbox import piperun
 from runtime.sandbox.towns import TOWNS
@@ -262,3 +262,20 @@ async def test_a_sound_configuration_is_healthy(crm: PipeRunCrm) -> None:
 async def test_what_does_not_fit_together_is_found_at_start_up(sandbox: Any, options: dict[str, str], told: str) -> None:
     health = await new_crm(sandbox, **options).health()
     assert not health.ok and told in health.detail and health.remedy
+
+
+async def test_every_request_is_in_the_vendors_openapi(sandbox: Any) -> None:
+    api = contract("piperun.openapi.20260430.json")
+    recorder = Recorder()
+    crm = new_crm(sandbox, transport=recorder)
+    with permitted():
+        city = await crm.find_city("Maringá", "PR")
+        company = await crm.upsert_company(name="Cantina", cnpj=CNPJ, city_id=city, key="c-1")
+        dalva = await person(crm, phone="+5544991234567", email="dalva@cantina.example", company_id=company)
+        unattached = await person(crm, "p-2")
+        await person(crm, "p-2", known_id=unattached, company_id=company)
+        number = await crm.open_deal(title="Coifa", person_id=dalva, company_id=company, temperature="hot", key="d-1")
+        await crm.add_note(deal_id=number, text="resumo", key="n-1")
+    await crm.health()
+    assert {request.method for request in recorder.seen} == {"GET", "POST", "PUT"}
+    assert departures(recorder.seen, api, "/piperun/v1") == []

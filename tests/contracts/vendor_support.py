@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from knowledge.domain.conversation import InboundEvent
@@ -57,3 +58,60 @@ def assert_event(event: InboundEvent, expected: dict[str, Any]) -> None:
     told["sent_at"] = event.sent_at.isoformat() if event.sent_at else None
     for name, value in expected.items():
         assert told[name] == value, name
+
+
+class Recorder(httpx.AsyncBaseTransport):
+    """The real network, remembering every request that left."""
+
+    def __init__(self) -> None:
+        self.seen: list[httpx.Request] = []
+        self._real = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        return await self._real.handle_async_request(request)
+
+
+def departures(seen: list[httpx.Request], api: dict[str, Any], prefix: str) -> list[str]:
+    """Where requests leave an OpenAPI document: unknown path, method, query parameter or body field."""
+    found: list[str] = []
+    for request in seen:
+        path = request.url.path.removeprefix(prefix)
+        name = next((known for known in api["paths"] if _same_path(known, path)), None)
+        method = request.method.lower()
+        if name is None or method not in api["paths"][name]:
+            found.append(f"{method} {path}")
+            continue
+        operation, shared = api["paths"][name][method], api["paths"][name].get("parameters", [])
+        known = {_resolve(api, one).get("name") for one in [*operation.get("parameters", []), *shared]}
+        found += [f"{method} {name} ?{query}" for query in request.url.params if query not in known]
+        if request.content:
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            fields = _fields(api, schema)
+            found += [f"{method} {name} .{field}" for field in json.loads(request.content) if field not in fields]
+    return found
+
+
+def _same_path(template: str, path: str) -> bool:
+    parts, given = template.split("/"), path.split("/")
+    return len(parts) == len(given) and all(
+        one == other or (one.startswith("{") and other.isdigit()) for one, other in zip(parts, given, strict=True)
+    )
+
+
+def _resolve(api: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        found: Any = api
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        node = found
+    return node
+
+
+def _fields(api: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    schema = _resolve(api, schema)
+    found = set(schema.get("properties", {}))
+    for how in ("allOf", "oneOf", "anyOf"):
+        for part in schema.get(how, []):
+            found |= _fields(api, part)
+    return found

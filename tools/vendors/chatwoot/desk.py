@@ -99,7 +99,7 @@ class ChatwootDesk:
     async def _search(self, query: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for page in range(1, 8):
-            params = {"q": query, "page": page, "include_contact_inboxes": "true"}
+            params = {"q": query, "page": page}
             answer = await self.user_http.read("GET", "contacts/search", operation="contact.search", params=params)
             rows = _rows(as_object(answer.data).get("payload"))
             found += rows

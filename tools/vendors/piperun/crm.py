@@ -96,9 +96,7 @@ class PipeRunCrm:
             marked = await self._api.every("persons", observation=_marker(key))
             row = next((found for found in marked if _marker(key) in str(found.get("observation"))), None)
         if row is None and company_id and (phone or email):
-            for candidate in await self._api.every(
-                "persons", company_id=int(company_id), **{"with": "contactPhones,contactEmails"}
-            ):
+            for candidate in await self._api.every("persons", company_id=int(company_id)):
                 if str(candidate.get("company_id")) == company_id and _is_person(candidate, phone, email):
                     row = candidate
                     break
