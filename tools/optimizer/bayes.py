@@ -20,8 +20,9 @@ from tools.optimizer.room import Room
 from tools.optimizer.stats import gamma_above, gamma_quantile
 
 PAUSE_E_VALUE = 20.0
-RAISE_SURE = 0.60
-CUT_SURE = 0.60
+RAISE_SURE = 0.55
+CUT_SURE = 0.75
+BIG_STEP_SURE = 0.95
 PAUSE_SURE = 0.90
 RESUME_SURE = 0.75
 HOURS_BETWEEN = 24
@@ -225,12 +226,12 @@ def _pause(book: Book, room: Room, est: Estimate, campaign: Campaign, curve: _Cu
     )
 
 
-def _step(room: Room, campaign: Campaign, curve: _Curve, goal: float, price: float, yes: float) -> float | None:
+def _step(room: Room, campaign: Campaign, curve: _Curve, goal: float, price: float, yes: float, sure: float) -> float | None:
     """The better of the step a manager need not see and the larger one, towards `goal`."""
     budget = campaign.daily_budget
     small = room.reach(campaign, room.within_approval(campaign, goal))
     big = room.reach(campaign, max(goal, budget * 0.5))
-    if big is not None and room.needs_approval(campaign, big):
+    if big is not None and sure >= BIG_STEP_SURE and room.needs_approval(campaign, big):
         gains = [0.0 if t is None else curve.gain(budget, t, price) for t in (small, big)]
         if yes * gains[1] > BIG_STEP_EDGE * max(gains[0], 0.0):
             return big
@@ -249,7 +250,7 @@ def _cut(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: float
     goal = max(ideal, FLOOR_SHARE * campaign.launch_budget)
     if goal >= budget * (1.0 - LEAST_STEP):
         return None
-    target = _step(room, campaign, curve, goal, price, yes)
+    target = _step(room, campaign, curve, goal, price, yes, sure)
     if target is None or target >= budget:
         return None
     approval = room.needs_approval(campaign, target)
@@ -275,10 +276,12 @@ def _raise(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: flo
     goal = campaign.launch_budget * (curve.value * curve.elasticity / price) ** (1.0 / (1.0 - curve.elasticity))
     if goal <= budget * (1.0 + LEAST_STEP):
         return None
-    target = _step(room, campaign, curve, goal, price, yes)
+    # The goal already shares the cap by price; room that is free has no other use, so the gate is profit itself.
+    sure = curve.sure_above(1.0, min(goal, budget * 1.5))
+    target = _step(room, campaign, curve, goal, price, yes, sure)
     if target is None or target <= budget:
         return None
-    sure = curve.sure_above(price, target)
+    sure = curve.sure_above(1.0, target)
     if sure < RAISE_SURE:
         return None
     approval = room.needs_approval(campaign, target)

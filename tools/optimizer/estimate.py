@@ -22,8 +22,9 @@ RATE_HALF_LIFE_H = 8 * 24.0
 COST_HALF_LIFE_H = 4 * 24.0
 DELAYS_H = (0.5, 2.0, 5.0, 10.0, 16.0, 24.0, 36.0, 54.0, 80.0, 120.0)
 PRIOR_DELAY_H = 16.0
-MODEL_NOISE = 0.02  # squared relative error left by drift and the form of the curve
+MODEL_NOISE = 0.05  # squared relative error left by drift and the form of the curve
 ORDER_VALUE_PRIOR = 5.0
+LIKENESS = (0.0, 0.5, 1.0)
 OUTAGE_LOG_EVIDENCE = 12.0
 OUTAGE_SHARE = 0.3
 
@@ -76,7 +77,7 @@ def estimate(book: Book, policy: Mapping[str, Any]) -> Estimate:
         break_even = 1.0 / (margin * order_value * reach)
 
     prior, strength = _prior_rate(n, x, break_even, groups, products)
-    rate = (strength * prior + prior * n * 1.0) / (strength + prior * x)
+    rate = prior * (strength + n) / (strength + prior * x)
     shape_rate = strength + n
     relative_variance = 1.0 / shape_rate + value_noise + MODEL_NOISE
     value = rate / break_even
@@ -207,24 +208,40 @@ def _clicks_per_spend(clicks: Floats, spend: Floats, groups: Floats) -> Floats:
 def _prior_rate(n: Floats, x: Floats, break_even: Floats, groups: Floats, products: Floats) -> tuple[Floats, float]:
     """Prior conversions per click of each campaign (account x platform x product), and its strength in orders.
 
-    An account without orders is presumed to break even: that is the one scale-free guess.
+    Campaigns may be alike in conversion rate or alike in worth (dear clicks then convert better): the data weigh the two
+    and a middle by their negative-binomial likelihood. An account without orders is presumed to break even, which is
+    the one scale-free guess.
     """
-    at_break_even = break_even * x
-    usable = np.isfinite(at_break_even)
-    anchor = at_break_even[usable].sum() / x[usable].sum() if x[usable].sum() > 0 else math.nan
-    if math.isnan(anchor):
-        finite = break_even[np.isfinite(break_even)]
-        anchor = float(np.median(finite)) if len(finite) else math.nan
+    usable = np.isfinite(break_even)
+    if not usable.any():
+        return np.full(len(n), math.nan), 1.0
+    middle = float(np.exp(np.log(break_even[usable]).mean()))
+    relative = np.where(usable, break_even / middle, 1.0)
+    fits = [_fit_prior(n, x * relative**power, middle, groups, products) for power in LIKENESS]
+    scores = np.array([score for _, _, score in fits])
+    weights = np.exp(scores - scores.max())
+    weights = weights / weights.sum()
+    logs = [np.log(prior) + power * np.log(relative) for (prior, _, _), power in zip(fits, LIKENESS, strict=True)]
+    blended = np.exp(sum(w * part for w, part in zip(weights, logs, strict=True)))
+    strength = float(sum(w * part for w, (_, part, _) in zip(weights, fits, strict=True)))
+    return np.where(usable, blended, math.nan), strength
+
+
+def _fit_prior(n: Floats, x: Floats, anchor: float, groups: Floats, products: Floats) -> tuple[Floats, float, float]:
+    """One multiplicative prior with its strength (orders) and its log marginal likelihood."""
     account = (n.sum() + 2.0) / (x.sum() + 2.0 / anchor)
     prior = np.full(len(n), account)
     for labels, pseudo in ((groups, 6.0), (products, 4.0)):
         count = int(labels.max()) + 1
         got = np.bincount(labels, weights=n, minlength=count)
-        expected = np.bincount(labels, weights=np.nan_to_num(prior * x), minlength=count)
+        expected = np.bincount(labels, weights=prior * x, minlength=count)
         prior = prior * ((got + pseudo) / (expected + pseudo))[labels]
-    expected = np.nan_to_num(prior * x)
+    expected = np.maximum(prior * x, 1e-12)
     spread = float(((n - expected) ** 2 - expected).sum() + 0.3 * 60.0) / (float((expected**2).sum()) + 60.0)
-    return prior, 1.0 / min(max(spread, 0.08), 1.0)
+    strength = 1.0 / min(max(spread, 0.08), 1.0)
+    combinations = np.array([math.lgamma(strength + k) for k in n]).sum() - len(n) * math.lgamma(strength)
+    score = strength * np.log(strength / (strength + expected)) + n * np.log(expected / (strength + expected))
+    return prior, strength, float(combinations + score.sum())
 
 
 def _evidence(
