@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import unquote_plus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -135,7 +136,7 @@ class FaultDispatcher:
         path = scope.get("path", "")
         fault = None
         if scope["type"] == "http" and not path.startswith("/_sandbox"):
-            fault = self.world.take_fault(scope["method"], path)
+            fault = self.world.take_fault(scope["method"], path, unquote_plus(scope.get("query_string", b"").decode()))
         if fault is None:
             await self.app(scope, receive, send)
             return

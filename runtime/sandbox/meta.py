@@ -179,6 +179,9 @@ class MetaTwin:
             if head in store and not edge and call.method == "GET":
                 call.only("thumbnail_width thumbnail_height")
                 return pick(self._audience(store[head]), self._fields(call), fields, name)
+        if head in self.writes.media.store.videos and not edge and call.method == "GET":
+            call.only()
+            return pick(self.writes.media.video_row(head), self._fields(call), frozenset({"id", "title", "status"}), "AdVideo")
         raise not_found(call.method, head)
 
     def _fields(self, call: Call) -> list[str] | None:
@@ -233,7 +236,7 @@ class MetaTwin:
             makers: dict[str, Any] = {
                 "": self.writes.update_account, "campaigns": self.writes.create_campaign, "adsets": self.writes.create_adset,
                 "ads": self.writes.create_ad, "adcreatives": self.writes.media.create_creative,
-                "adimages": self.writes.media.upload_image,
+                "adimages": self.writes.media.upload_image, "advideos": self.writes.media.upload_video,
                 "customaudiences": self.writes.media.create_audience,
             }  # fmt: skip
             if edge == "insights":

@@ -28,6 +28,7 @@ class Creatives:
     creatives: dict[str, dict[str, Any]] = field(default_factory=dict)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     audiences: dict[str, dict[str, Any]] = field(default_factory=dict)
+    videos: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def validate_only(call: Call) -> bool:
@@ -127,6 +128,26 @@ class MetaMedia:
             answer[name] = {"hash": mark, "url": row["url"]}
             self._record("adimage.create", mark, bytes=len(content))
         return {"images": answer}
+
+    def upload_video(self, call: Call, account: Account) -> dict[str, Any]:
+        """POST act_X/advideos: by `file_url` or as a multipart file. Ready a simulated minute later."""
+        call.only("file_url name title description")
+        content = next((blob for blob in call.files.values() if blob), None)
+        if content is None:
+            call.need("file_url")
+        ident = str(self.world.next_id("meta.video", 980000000000000))
+        self.store.videos[ident] = {
+            "id": ident, "title": call.text("title") or call.text("name"), "account_id": account.id,
+            "_ready_at": self.world.now + timedelta(minutes=1),
+        }  # fmt: skip
+        self._record("advideo.create", ident, url=call.text("file_url"))
+        return {"id": ident}
+
+    def video_row(self, ident: str) -> dict[str, Any]:
+        """The fields of a video, with its processing status."""
+        row = self.store.videos[ident]
+        state = "ready" if self.world.now >= row["_ready_at"] else "processing"
+        return {"id": ident, "title": row["title"], "status": {"video_status": state}}
 
     def create_audience(self, call: Call, account: Account) -> dict[str, Any]:
         """POST act_X/customaudiences: WEBSITE and CUSTOM audiences, and LOOKALIKE from one of them."""

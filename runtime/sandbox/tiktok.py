@@ -79,6 +79,7 @@ class TikTokTwin:
             ("POST", "adgroup/create"): self.adgroup_create, ("GET", "adgroup/get"): self.adgroup_get,
             ("POST", "adgroup/update"): self.adgroup_update, ("POST", "ad/create"): self.ad_create, ("GET", "ad/get"): self.ad_get,
             ("POST", "ad/update"): self.ad_update, ("POST", "file/image/ad/upload"): self.assets.image_upload,
+            ("POST", "file/video/ad/upload"): self.assets.video_upload, ("GET", "file/video/ad/info"): self.assets.video_info,
             ("POST", "campaign/status/update"): self.campaign_status, ("POST", "adgroup/status/update"): self.adgroup_status,
             ("POST", "ad/status/update"): self.ad_status, ("GET", "report/integrated/get"): self.report,
             ("GET", "adgroup/quota"): self.assets.quota, ("POST", "dmp/custom_audience/lookalike/create"): self.assets.lookalike,

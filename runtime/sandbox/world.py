@@ -38,7 +38,7 @@ class Write:
 
 @dataclass
 class Fault:
-    """A planned misbehaviour. `match` is searched in "METHOD /path"; `times` is how many more requests it hits.
+    """A planned misbehaviour. `match` is searched in "METHOD /path?query" and "METHOD /path"; `times` is how many more requests it hits.
 
     kinds: commit_then_500 | error_500 | html_502 | timeout (commits, then never answers within `seconds`) |
     rate_limit | expired_token | drop (closes without committing) | commit_then_drop | upgraded_version (Meta only:
@@ -118,10 +118,11 @@ class World:
         """Notes a request that no twin understands; the twin still answers it in the vendor's own error form."""
         self.refusals.append(Refusal(vendor, method, path, reason, self.now))
 
-    def take_fault(self, method: str, path: str) -> Fault | None:
-        """The first planned fault that matches this request, its counter reduced."""
+    def take_fault(self, method: str, path: str, query: str = "") -> Fault | None:
+        """The first planned fault that matches this request, its counter reduced. `query` is the decoded query string."""
         for fault in self.faults:
-            if fault.times > 0 and re.search(fault.match, f"{method} {path}"):
+            candidates = (f"{method} {path}", f"{method} {path}?{query}") if query else (f"{method} {path}",)
+            if fault.times > 0 and any(re.search(fault.match, text) for text in candidates):
                 fault.times -= 1
                 return fault
         return None

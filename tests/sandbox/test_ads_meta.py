@@ -98,6 +98,25 @@ async def test_several_nodes_at_once_and_token_check():
         assert (await box.http.get("/meta/v26.0/me")).json()["error"]["code"] == 104
 
 
+async def test_a_video_is_ready_a_minute_later():
+    async with sandbox() as box:
+        video = (await box.post(f"{ACT}/advideos", file_url="https://loja.example/v.mp4", name="v"))["id"]
+        assert (await box.get(video, fields="status"))["status"]["video_status"] == "processing"
+        await box.advance(minutes=2)
+        assert (await box.get(video, fields="status"))["status"]["video_status"] == "ready"
+
+
+async def test_one_page_of_many_can_fail():
+    async with sandbox() as box:
+        for name in "abc":
+            await box.post(f"{ACT}/campaigns", name=name, **CAMPAIGN)
+        await box.control("POST", "faults", match="GET .*/campaigns.*after=", kind="error_500")
+        first = await box.get(f"{ACT}/campaigns", limit=2)
+        after = first["paging"]["cursors"]["after"]
+        assert (await box.graph("GET", f"{ACT}/campaigns", limit=2, after=after)).status_code == 500
+        assert len((await box.get(f"{ACT}/campaigns", limit=2, after=after))["data"]) == 1
+
+
 async def test_lists_may_lag_behind_creation():
     async with sandbox() as box:
         await box.control("POST", "dials", list_lag_seconds=90)

@@ -232,6 +232,13 @@ async def test_image_upload_checks_its_signature():
             "/tiktok/open_api/v1.3/file/image/ad/upload/", data=form, files={"image_file": blob}, headers={"Access-Token": "t"}
         )
         assert good.json()["code"] == 0
+        video = {"advertiser_id": TIKTOK_ADVERTISER, "upload_type": "UPLOAD_BY_URL", "video_url": "https://loja.example/v.mp4"}
+        url = "/tiktok/open_api/v1.3/file/video/ad/upload/"
+        filed = await box.http.post(
+            url, files={name: (None, value) for name, value in video.items()}, headers={"Access-Token": "t"}
+        )
+        ident = filed.json()["data"][0]["video_id"]
+        assert (await box.tiktok("GET", "file/video/ad/info", video_ids=[ident]))["data"]["list"][0]["displayable"] is True
         form["image_signature"] = "0" * 32
         bad = await box.http.post(
             "/tiktok/open_api/v1.3/file/image/ad/upload/", data=form, files={"image_file": blob}, headers={"Access-Token": "t"}
