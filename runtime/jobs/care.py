@@ -11,6 +11,7 @@ from knowledge.domain.money import total
 from runtime.jobs import marketing
 from runtime.jobs.history import budget_facts
 from runtime.jobs.inbound import take
+from tools.errors import VendorError
 from tools.guardrails.exposure import worst_today
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ async def desk_poll(house: House, slot: datetime) -> dict[str, Any]:
             continue
         try:
             events = await desk.messages_after(conversation.desk_conversation_id, conversation.desk_last_message_id)
-        except house.vendor_error as error:
+        except VendorError as error:
             await house.alert("api:chatwoot", "api_failing", "warning", platform="chatwoot", detail=error.detail)
             return {"read": read, "failed": str(error)}
         for event in events:

@@ -18,6 +18,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
 from runtime.db.products import ProductRecord
 from runtime.jobs.history import build_history, optimizer_policy
+from tools.errors import VendorError
 
 if TYPE_CHECKING:
     from runtime.db.campaigns import CampaignRecord
@@ -116,7 +117,7 @@ async def insights(house: House, slot: datetime) -> dict[str, Any]:
         try:
             rows = await ads.insights(today - timedelta(days=RESTATED_DAYS), today)
             seen = await ads.list_campaigns()
-        except house.vendor_error as error:
+        except VendorError as error:
             result["failed"][platform] = str(error)
             await house.alert(f"api:{platform}", "api_failing", "warning", platform=platform, detail=error.detail)
             continue
