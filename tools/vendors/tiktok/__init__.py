@@ -1,0 +1,5 @@
+"""TikTok Business API."""
+
+from tools.vendors.tiktok.client import TikTokAds
+
+__all__ = ["TikTokAds"]
