@@ -1,4 +1,7 @@
-"""Who is asking: passwords, sessions, roles, request forgery, login limits. Cookies carry random ids; the database only their hash."""
+"""Who is asking: passwords, sessions, roles, request forgery, login limits.
+
+Cookies carry random ids; the database holds only their hash.
+"""
 
 from __future__ import annotations
 
@@ -117,9 +120,7 @@ class Guard:
 
     def put(self, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
         """An HttpOnly cookie of ours; None lasts as long as the browser."""
-        response.set_cookie(
-            name, value, max_age=seconds, path=self._path, secure=self._secure, httponly=True, samesite="lax"
-        )
+        response.set_cookie(name, value, max_age=seconds, path=self._path, secure=self._secure, httponly=True, samesite="lax")
 
     def drop(self, response: Response, name: str) -> None:
         response.delete_cookie(name, path=self._path, secure=self._secure, httponly=True, samesite="lax")

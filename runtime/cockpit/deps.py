@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KillScope = Literal["all", "platform", "campaign", "agent", "conversation"]
 KILL_SCOPES: tuple[KillScope, ...] = ("all", "platform", "campaign", "agent", "conversation")
 
+
 @dataclass(frozen=True)
 class ChatAnswer:
     """The CEO's answer: text in the asker's language, the rows it rests on, and the action it proposed, if any."""
@@ -28,7 +29,7 @@ class ChatAnswer:
 
 
 class GatePort(Protocol):
-    """The one door, as the cockpit needs it (tools.gate.Gate is one). Ids are strings; actors come from the session, never from the form.
+    """The one door, as the cockpit needs it (tools.gate.Gate is one). Actors come from the session, never from the form.
 
     An object that also has `async undo(action_id, actor) -> Outcome` gets an undo button on reversible actions.
     """

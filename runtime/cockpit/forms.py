@@ -208,5 +208,3 @@ def add_forms(router: APIRouter, web: Web) -> None:
             if visible(row, session):
                 body += await draw(web, request, session, ["approvals", "feed", "kpis"])
         return web.html(body)
-
-

@@ -189,9 +189,7 @@ class Regions:
         share = spent.ratio_to(limits.daily_cap) or Decimal(0)
         tone = "bad" if share >= 1 else "warn" if share >= limits.alert_at else "ok"
         label = t("kpi.spent_bar", share=n.percent(share))
-        return Kpi(
-            "spent", t("kpi.spent"), n.money(spent), cap, " · ".join(notes), tone, min(100, int(share * 100)), label
-        )
+        return Kpi("spent", t("kpi.spent"), n.money(spent), cap, " · ".join(notes), tone, min(100, int(share * 100)), label)
 
     async def _worst(self) -> Kpi:
         t, n, limits = self._say.words, self._say.numbers, self._policy.guardrails.financial
@@ -203,9 +201,15 @@ class Regions:
         tone = "bad" if share > 1 else "warn" if share >= limits.alert_at else "ok"
         label = t("kpi.spent_bar", share=n.percent(share))
         return Kpi(
-            "worst", t("kpi.worst"), n.money(worst), t("kpi.worst_sub", share=n.percent(share)), None, tone,
-            min(100, int(share * 100)), label,
-        )  # fmt: skip
+            "worst",
+            t("kpi.worst"),
+            n.money(worst),
+            t("kpi.worst_sub", share=n.percent(share)),
+            None,
+            tone,
+            min(100, int(share * 100)),
+            label,
+        )
 
     def _real(self, days: Sequence[DayRow], counts: Counts) -> Kpi:
         t, n = self._say.words, self._say.numbers
@@ -229,9 +233,7 @@ class Regions:
         now, real = figures.platform_roas(days[-7:]), figures.real_roas(days[-7:])
         if now.value is None:
             return Kpi("roas-platform", label, "—", t("kpi.no_spend"))
-        interval = (
-            t("kpi.interval", interval=n.interval(now.low, now.high)) if now.low else t("kpi.interval_few_conversions")
-        )
+        interval = t("kpi.interval", interval=n.interval(now.low, now.high)) if now.low else t("kpi.interval_few_conversions")
         notes: list[str] = []
         delta = figures.change(now.value, real.value) if real.events else None
         if delta is not None:
@@ -245,7 +247,7 @@ class Regions:
         if counts.with_bot + counts.with_human == 0:
             return Kpi("talks", t("kpi.talks"), n.decimal(0, 0), t("kpi.talks_none"))
         sub = t("kpi.talks_sub", n=n.decimal(counts.with_bot, 0), today=n.decimal(counts.conversations_today, 0))
-        return Kpi("talks", t("kpi.talks"), t("kpi.talks_value", n=n.decimal(counts.with_human, 0)), sub)
+        return Kpi("talks", t("kpi.talks"), n.decimal(counts.with_human, 0), sub)
 
     def _work(self, counts: Counts) -> Kpi:
         t, n = self._say.words, self._say.numbers

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
 
+from knowledge.domain.action import SPENDING
 from knowledge.domain.facts import KillSwitch
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
@@ -18,6 +19,8 @@ from runtime.cockpit.numbers import DASH, Numbers
 from runtime.cockpit.words import Words
 from runtime.db.cockpit_reads import ActionRow
 
+SPENDS = frozenset(kind.model_fields["kind"].default for kind in SPENDING)
+SOON = timedelta(hours=1)
 REVERSIBLE = frozenset({"campaign.set_budget", "campaign.pause", "campaign.resume"})
 
 
@@ -52,6 +55,7 @@ class Card:
     otherwise: str
     worst: str
     expires: str | None
+    soon: bool
     confidence: str | None
     findings: tuple[FindingView, ...]
     asked: int
@@ -162,7 +166,8 @@ class Speaker:
             delivery = ((row.facts or {}).get("campaign") or {}).get("delivery")
             known = {"active": words("diff.active"), "paused": words("diff.paused")}
             before_text = known.get(str(delivery), words("diff.unknown") if delivery is None else str(delivery))
-            return (Difference(words("diff.status"), before_text, words("diff.paused" if row.kind == "campaign.pause" else "diff.active")),)
+            after_text = words("diff.paused" if row.kind == "campaign.pause" else "diff.active")
+            return (Difference(words("diff.status"), before_text, after_text),)
         shown_text = row.args.get("text")
         if isinstance(shown_text, str):
             return (Difference(words("diff.text"), DASH, shown_text),)
@@ -199,10 +204,10 @@ class Speaker:
         otherwise = self.message(expected.pop("otherwise", None))
         if otherwise is None and row.expires_at is not None:
             otherwise = self.words("approvals.otherwise_expire", when=self.numbers.moment(row.expires_at))
-        expires = None
+        expires, soon = None, False
         if row.expires_at is not None:
             left = row.expires_at - self._now
-            expires = self.words("approvals.expired")
+            expires, soon = self.words("approvals.expired"), left < SOON
             if left.total_seconds() > 0:
                 expires = self.words("approvals.expires", span=self.numbers.duration(left))
         findings = self._findings(row)
@@ -213,8 +218,9 @@ class Speaker:
             difference=self.difference(row),
             why=self.message(row.why) or DASH,
             otherwise=otherwise or DASH,
-            worst=self.words("approvals.no_worst") if row.exposure is None else self.numbers.money(row.exposure),
+            worst=self._worst(row),
             expires=expires,
+            soon=soon,
             confidence=None if row.confidence is None else self.numbers.percent(Decimal(row.confidence)),
             findings=findings,
             asked=sum(1 for finding in findings if finding.answer != "allow"),
@@ -225,6 +231,12 @@ class Speaker:
             status=self.status(row.status),
             error=self.message(row.error),
         )
+
+    def _worst(self, row: ActionRow) -> str:
+        """The most it may cost before its ticket expires. A pause costs nothing by its nature; a missing figure is said."""
+        if row.exposure is not None:
+            return self.numbers.money(row.exposure)
+        return self.words("approvals.no_worst" if row.kind in SPENDS else "approvals.no_spend")
 
     def line(self, row: ActionRow, *, may_undo: bool) -> FeedLine:
         """One line of the feed: done things in the past tense, all others with their status before them."""

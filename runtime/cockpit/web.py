@@ -228,4 +228,3 @@ def _to_login(web: Web, request: Request) -> Response:
     if is_partial(request):
         return Response(status_code=200, headers={"HX-Redirect": target})
     return RedirectResponse(target, status_code=303)
-

@@ -142,11 +142,39 @@ def _action(row: Any) -> ActionRow:
         exposure = Money(minor=row.exposure_minor, currency=row.exposure_currency)
     confidence = None if row.confidence is None else str(row.confidence)
     return ActionRow(
-        str(row.id), row.kind, row.platform, row.campaign_id, row.campaign_name, row.campaign_status, row.args, row.fingerprint,
-        row.proposer_kind, row.proposer_id, row.why, list(row.evidence or []), row.expected, confidence, row.status, row.verdict,
-        row.facts, row.policy_version, row.error, row.created_at, row.closed_at, row.at, row.undone, row.ticket_status,
-        row.priority, exposure, row.requested_at, row.expires_at, row.decided_by, row.decision_reason, row.quorum, row.votes,
-    )  # fmt: skip
+        str(row.id),
+        row.kind,
+        row.platform,
+        row.campaign_id,
+        row.campaign_name,
+        row.campaign_status,
+        row.args,
+        row.fingerprint,
+        row.proposer_kind,
+        row.proposer_id,
+        row.why,
+        list(row.evidence or []),
+        row.expected,
+        confidence,
+        row.status,
+        row.verdict,
+        row.facts,
+        row.policy_version,
+        row.error,
+        row.created_at,
+        row.closed_at,
+        row.at,
+        row.undone,
+        row.ticket_status,
+        row.priority,
+        exposure,
+        row.requested_at,
+        row.expires_at,
+        row.decided_by,
+        row.decision_reason,
+        row.quorum,
+        row.votes,
+    )
 
 
 class CockpitReads:
@@ -256,9 +284,13 @@ class CockpitReads:
             spent = Money(minor=r.spent, currency=currency)
             exposures.append(
                 Exposure(
-                    campaign_id=r.id, platform=r.platform, delivering=r.delivering, daily_budget=amount, highest_today=top,
+                    campaign_id=r.id,
+                    platform=r.platform,
+                    delivering=r.delivering,
+                    daily_budget=amount,
+                    highest_today=top,
                     spent_today=spent,
-                )  # fmt: skip
+                )
             )
         reservations: list[Reservation] = []
         for r in held:
@@ -268,9 +300,11 @@ class CockpitReads:
             minor = int(r.budget) if r.budget is not None else r.exposure_minor
             reservations.append(
                 Reservation(
-                    action_id=str(r.action_id), campaign_id=r.campaign_id, platform=r.platform,
+                    action_id=str(r.action_id),
+                    campaign_id=r.campaign_id,
+                    platform=r.platform,
                     daily_budget=Money(minor=minor, currency=currency),
-                )  # fmt: skip
+                )
             )
         return BudgetFacts(
             exposures=tuple(exposures),
@@ -318,10 +352,20 @@ class CockpitReads:
                 currency=self._policy.currency,
             )
         return Counts(
-            talk[0].bot, talk[0].human, talk[0].today, work[0].waiting, work[0].dead, work[0].running, work[0].unknown,
-            work[0].executors, tuple(b.name for b in breakers), {c.status: c.n for c in campaigns}, work[0].analytics_at,
-            work[0].has_orders, tuple(o.currency for o in others),
-        )  # fmt: skip
+            talk[0].bot,
+            talk[0].human,
+            talk[0].today,
+            work[0].waiting,
+            work[0].dead,
+            work[0].running,
+            work[0].unknown,
+            work[0].executors,
+            tuple(b.name for b in breakers),
+            {c.status: c.n for c in campaigns},
+            work[0].analytics_at,
+            work[0].has_orders,
+            tuple(o.currency for o in others),
+        )
 
     async def pending(self, limit: int) -> list[ActionRow]:
         """Actions that wait for a manager: most pressing first."""
@@ -384,9 +428,7 @@ class CockpitReads:
             workspace=self._policy.workspace,
             n=limit,
         )
-        return [
-            AlertRow(str(r.id), r.kind, r.severity, r.message, r.opened_at, r.acknowledged_at, r.acknowledged_by) for r in rows
-        ]
+        return [AlertRow(str(r.id), r.kind, r.severity, r.message, r.opened_at, r.acknowledged_at, r.acknowledged_by) for r in rows]
 
     async def kills(self) -> list[KillSwitch]:
         """Stops in force, oldest first."""
@@ -424,10 +466,16 @@ class CockpitReads:
         )
         return [
             CampaignRow(
-                r.id, r.name, r.platform, r.status,
+                r.id,
+                r.name,
+                r.platform,
+                r.status,
                 None if r.budget is None else Money(minor=r.budget, currency=r.currency),
-                r.spend, r.revenue, r.orders, r.value,
-            )  # fmt: skip
+                r.spend,
+                r.revenue,
+                r.orders,
+                r.value,
+            )
             for r in rows
         ]
 

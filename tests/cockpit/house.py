@@ -94,14 +94,12 @@ class House:
             self.ids = await seed(self.database, self.gate, self.clock)
         app = FastAPI(openapi_url=None)
         app.include_router(
-            build_router(
-                CockpitDeps(self.database, self.clock, self.gate, Echo(), CockpitSettings(**self._settings), render=say)
-            )
+            build_router(CockpitDeps(self.database, self.clock, self.gate, Echo(), CockpitSettings(**self._settings), render=say))
         )
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-        while not self._server.started and not serving.done():
+        while not self._server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event
             await asyncio.sleep(0.01)
         self._ready.set()
         await serving

@@ -87,9 +87,13 @@ class Ads:
 
     def put(self, external_id: str, name: str, budget: Money, delivery: Any) -> None:
         self.campaigns[external_id] = PlatformCampaign(
-            platform=self.platform, external_id=external_id, name=name, delivery=delivery, daily_budget=budget,
+            platform=self.platform,
+            external_id=external_id,
+            name=name,
+            delivery=delivery,
+            daily_budget=budget,
             read_at=self._clock.now(),
-        )  # fmt: skip
+        )
 
     def _set(self, external_id: str, **values: Any) -> PlatformCampaign:
         self.campaigns[external_id] = self.campaigns[external_id].model_copy(update=values | {"read_at": self._clock.now()})
@@ -146,10 +150,17 @@ async def _history(database: Database, now: datetime) -> None:
                 "launch_budget_minor, created_at, launched_at, synced_at) values (:id, :platform, :name, :ext, :status, :delivery, "
                 "'BRL', :budget, :budget, :launched, :launched, :now)",
                 {
-                    "id": ident, "platform": platform, "name": name, "ext": f"x-{ident}", "status": status, "budget": budget,
-                    "delivery": "paused" if status == "paused" else "active", "launched": now - timedelta(days=40), "now": now,
+                    "id": ident,
+                    "platform": platform,
+                    "name": name,
+                    "ext": f"x-{ident}",
+                    "status": status,
+                    "budget": budget,
+                    "delivery": "paused" if status == "paused" else "active",
+                    "launched": now - timedelta(days=40),
+                    "now": now,
                 },
-            )  # fmt: skip
+            )
         )
         for back in range(37):
             day = today - timedelta(days=back)
@@ -166,11 +177,19 @@ async def _history(database: Database, now: datetime) -> None:
                     "conversions, revenue_minor, currency, provisional, first_seen_at, updated_at) values (:platform, 'campaign', "
                     ":ext, :id, :day, :impressions, :clicks, :spend, :conversions, :revenue, 'BRL', :provisional, :now, :now)",
                     {
-                        "platform": platform, "ext": f"x-{ident}", "id": ident, "day": day, "impressions": impressions,
-                        "clicks": impressions // 60, "spend": spend, "conversions": max(0, revenue // 9000), "revenue": revenue,
-                        "provisional": back < 3, "now": now,
+                        "platform": platform,
+                        "ext": f"x-{ident}",
+                        "id": ident,
+                        "day": day,
+                        "impressions": impressions,
+                        "clicks": impressions // 60,
+                        "spend": spend,
+                        "conversions": max(0, revenue // 9000),
+                        "revenue": revenue,
+                        "provisional": back < 3,
+                        "now": now,
                     },
-                )  # fmt: skip
+                )
             )
             for number in range(orders):
                 statements.append(
@@ -178,10 +197,12 @@ async def _history(database: Database, now: datetime) -> None:
                         "insert into orders (id, source, external_id, campaign_id, value_minor, currency, status, ordered_at, "
                         "received_at) values (:id, 'shopify', :id, :campaign, :value, 'BRL', 'paid', :at, :at)",
                         {
-                            "id": f"{ident}-{back}-{number}", "campaign": ident, "value": chance.randint(5200, 14500),
+                            "id": f"{ident}-{back}-{number}",
+                            "campaign": ident,
+                            "value": chance.randint(5200, 14500),
                             "at": now - timedelta(days=back, hours=2 + number),
                         },
-                    )  # fmt: skip
+                    )
                 )
     async with database.transaction() as tx:
         for sql, values in statements:
@@ -202,10 +223,13 @@ async def _people(database: Database, now: datetime) -> None:
                     "values (:id, :lead, 'whatsapp', :owner, :at, :now)"
                 ),
                 {
-                    "id": conversation, "lead": lead, "owner": "human" if number < 7 else "bot",
-                    "at": now - timedelta(hours=number * 2), "now": now,
+                    "id": conversation,
+                    "lead": lead,
+                    "owner": "human" if number < 7 else "bot",
+                    "at": now - timedelta(hours=number * 2),
+                    "now": now,
                 },
-            )  # fmt: skip
+            )
 
 
 async def seed(database: Database, gate: Gate, clock: SettableClock) -> dict[str, str]:
@@ -222,44 +246,66 @@ async def seed(database: Database, gate: Gate, clock: SettableClock) -> dict[str
 
     raised = Message(id="seed.raise", params={"roas": "3,1", "lost": "22 %"})
     await ask(
-        "marca", SetBudget(platform="google", campaign_id="c-marca", daily_budget=brl("29.00")), raised,
-        confidence=Decimal("0.95"), evidence=({"dia": "23/11", "gasto": brl("24.10").model_dump(), "roas": "3.4"},),
-    )  # fmt: skip
+        "marca",
+        SetBudget(platform="google", campaign_id="c-marca", daily_budget=brl("29.00")),
+        raised,
+        confidence=Decimal("0.95"),
+        evidence=({"dia": "23/11", "gasto": brl("24.10").model_dump(), "roas": "3.4"},),
+    )
     clock.advance(timedelta(hours=1, minutes=12))
     await ask(
-        "verao", PauseCampaign(platform="meta", campaign_id="c-verao"),
-        Message(id="seed.pause", params={"days": 3, "roas": "1,1"}), confidence=Decimal("0.97"), by=analyst,
-    )  # fmt: skip
+        "verao",
+        PauseCampaign(platform="meta", campaign_id="c-verao"),
+        Message(id="seed.pause", params={"days": 3, "roas": "1,1"}),
+        confidence=Decimal("0.97"),
+        by=analyst,
+    )
     clock.advance(timedelta(minutes=48))
     await ask(
-        "marca-80", SetBudget(platform="google", campaign_id="c-marca", daily_budget=brl("52.00")), raised,
-        confidence=Decimal("0.90"), by=Actor(kind="agent", id="ceo"),
-    )  # fmt: skip
+        "marca-80",
+        SetBudget(platform="google", campaign_id="c-marca", daily_budget=brl("52.00")),
+        raised,
+        confidence=Decimal("0.90"),
+        by=Actor(kind="agent", id="ceo"),
+    )
     clock.advance(timedelta(hours=2))
     pause = await ask(
-        "inverno", PauseCampaign(platform="meta", campaign_id="c-inverno"),
-        Message(id="seed.pause", params={"days": 3, "roas": "0,9"}), confidence=Decimal("0.78"), by=analyst,
+        "inverno",
+        PauseCampaign(platform="meta", campaign_id="c-inverno"),
+        Message(id="seed.pause", params={"days": 3, "roas": "0,9"}),
+        confidence=Decimal("0.78"),
+        by=analyst,
         evidence=(
             {"day": "24/11", "spend": brl("28.10").model_dump(), "orders": 0, "roas": None},
             {"day": "23/11", "spend": brl("29.40").model_dump(), "orders": 1, "roas": "1.02"},
         ),
-    )  # fmt: skip
+    )
     clock.advance(timedelta(hours=1, minutes=20))
     publish = await ask(
         "coifa",
         PublishCampaign(
-            platform="google", campaign_id="c-chapa", product_id="p-chapa", name="Chapa Bifeteira",
-            daily_budget=brl("15.00"), landing_url="https://loja.example/chapa",
+            platform="google",
+            campaign_id="c-chapa",
+            product_id="p-chapa",
+            name="Chapa Bifeteira",
+            daily_budget=brl("15.00"),
+            landing_url="https://loja.example/chapa",
             creatives=(Creative(id="cr-1", headline="Chapa que aguenta o rush", text="Inox 304, garantia de 2 anos."),),
         ),
-        Message(id="seed.publish", params={"margin": "38 %"}), by=Actor(kind="agent", id="scout"), priority="low",
-    )  # fmt: skip
+        Message(id="seed.publish", params={"margin": "38 %"}),
+        by=Actor(kind="agent", id="scout"),
+        priority="low",
+    )
     clock.advance(timedelta(minutes=22))
     budget = await ask(
-        "bancada", SetBudget(platform="tiktok", campaign_id="c-bancada", daily_budget=brl("54.60")),
-        Message(id="seed.raise", params={"roas": "2,4", "lost": "38 %"}), confidence=Decimal("0.93"), priority="high",
+        "bancada",
+        SetBudget(platform="tiktok", campaign_id="c-bancada", daily_budget=brl("54.60")),
+        Message(id="seed.raise", params={"roas": "2,4", "lost": "38 %"}),
+        confidence=Decimal("0.93"),
+        priority="high",
         expected={
-            "expected_profit_7d": brl("310.00").model_dump(), "probability": "0.93",
+            "expected_profit_7d": brl("310.00").model_dump(),
+            "probability": "0.93",
             "otherwise": {"id": "seed.otherwise", "params": {"amount": "R$ 44", "low": "−6", "high": "98"}},
         },
         evidence=(
@@ -267,7 +313,7 @@ async def seed(database: Database, gate: Gate, clock: SettableClock) -> dict[str
             {"day": "23/11", "spend": brl("40.05").model_dump(), "orders": 2, "roas": "2.33"},
             {"day": "22/11", "spend": brl("42.00").model_dump(), "orders": 1, "roas": "2.40"},
         ),
-    )  # fmt: skip
+    )
     clock.set(end)
     async with database.transaction() as tx:
         drop = {"id": "seed.roas_drop", "params": {"name": "Promo Inverno", "drop": "23 %"}}

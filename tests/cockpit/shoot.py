@@ -30,7 +30,9 @@ def main(out: Path) -> None:
                     for width in (390, 1360):
                         for locale in ("pt-BR", "en"):
                             context = browser.new_context(
-                                viewport={"width": width, "height": 900}, color_scheme=theme, locale=locale  # pyright: ignore
+                                viewport={"width": width, "height": 900},
+                                color_scheme=theme,
+                                locale=locale,  # pyright: ignore
                             )
                             page = context.new_page()
                             page.on("console", lambda line: print("console:", line.type, line.text))

@@ -194,14 +194,14 @@
     plot = new uPlot(
       {
         width: box.clientWidth,
-        height: 224,
+        height: 208,
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
         legend: { show: false },
         cursor: { y: false, points: { size: 6 } },
-        padding: [8, 4, 0, 0],
+        padding: [8, 16, 0, 0],
         scales: { x: { time: true }, roas: { range: [0, Math.ceil(roasMax * 2.1) / 2] }, spend: { range: [0, spendMax * 3] } },
         axes: [
-          { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => date.format(tick * 1000)), space: 52 },
+          { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => date.format(tick * 1000)), space: 52, size: 28 },
           { ...axis, scale: "roas", size: 34, values: (_, ticks) => ticks.map((tick) => number.format(tick)) },
         ],
         series: [
@@ -257,7 +257,7 @@
 
   new ResizeObserver(() => {
     const box = document.getElementById("plot");
-    if (plot && box && box.clientWidth > 0 && plot.width !== box.clientWidth) plot.setSize({ width: box.clientWidth, height: 224 });
+    if (plot && box && box.clientWidth > 0 && plot.width !== box.clientWidth) plot.setSize({ width: box.clientWidth, height: 208 });
   }).observe(document.getElementById("main"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(true));
 
