@@ -279,3 +279,29 @@ async def test_every_request_is_in_the_vendors_openapi(sandbox: Any) -> None:
     await crm.health()
     assert {request.method for request in recorder.seen} == {"GET", "POST", "PUT"}
     assert departures(recorder.seen, api, "/piperun/v1") == []
+
+
+_FILTERS = frozenset(["cnpj", "external_code", "observation", "company_id", "person_id", "pipeline_id", "status", "deal_id", "uf"])
+
+
+async def test_a_service_that_ignores_filters_links_nobody_wrongly(sandbox: Any) -> None:
+    """The real one answers an unknown or broken filter with everybody: whatever comes back is compared again."""
+    crm = new_crm(sandbox, transport=Recorder(deaf_to=_FILTERS))
+    twin = piperun.of(sandbox.app.state.world)
+    with permitted():
+        ours = await crm.upsert_company(name="Cantina", cnpj=CNPJ, city_id=None, key="c-1")
+        theirs = await crm.upsert_company(name="Padaria", cnpj=ALPHA, city_id=None, key="c-2")
+        assert len({ours, theirs, await crm.upsert_company(name="Bar", cnpj=None, city_id=None, key="c-3")}) == 3
+        dalva = await person(crm, "p-1", phone="+5544991234567", company_id=ours)
+        rui = await person(crm, "p-2", phone="+5544991234567", company_id=theirs)
+        assert dalva != rui
+        won = await deal(crm, dalva, "d-1")
+        twin.rows["deals"][int(won)]["status"] = 1
+        elsewhere = await deal(crm, dalva, "d-2")
+        twin.rows["deals"][int(elsewhere)]["pipeline_id"] = piperun.OTHER_PIPELINE_ID
+        open_deal = await deal(crm, dalva, "d-3")
+        assert len({won, elsewhere, open_deal, await deal(crm, rui, "d-4")}) == 4
+        note = await crm.add_note(deal_id=won, text="resumo", key="n-1")
+        assert await crm.add_note(deal_id=open_deal, text="resumo", key="n-1") != note
+    homonym = next(town for town in TOWNS if [other.name for other in TOWNS].count(town.name) > 1)
+    assert await crm.find_city(homonym.name, homonym.uf) == str(homonym.id)

@@ -87,10 +87,10 @@ def test_another_instance_is_refused_and_errors_never_quote_the_lead(webhooks: Z
 
 
 def test_characters_no_database_takes_are_dropped(webhooks: ZApiWebhooks) -> None:
-    raw = payload("zapi", "text").replace("Vocês".encode("unicode-escape"), b"Voc\\u0000\\ud800")
+    raw = payload("zapi", "text", text={"message": "or\x00ça\ud800mento"}, senderName="Dal\x00va")
+    assert b"\\u0000" in raw and b"\\ud800" in raw
     event = webhooks.parse(raw)[0]
-    assert event.text is not None and "\x00" not in event.text
-    event.text.encode()
+    assert (event.text, event.display_name) == ("orçamento", "Dalva")
 
 
 _JSON = st.recursive(

@@ -61,14 +61,17 @@ def assert_event(event: InboundEvent, expected: dict[str, Any]) -> None:
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """The real network, remembering every request that left."""
+    """The real network, remembering every request that left. `deaf_to` are query parameters that never arrive."""
 
-    def __init__(self) -> None:
+    def __init__(self, deaf_to: frozenset[str] = frozenset()) -> None:
         self.seen: list[httpx.Request] = []
+        self._deaf_to = deaf_to
         self._real = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.seen.append(request)
+        for name in self._deaf_to & set(request.url.params):
+            request.url = request.url.copy_remove_param(name)
         return await self._real.handle_async_request(request)
 
 
