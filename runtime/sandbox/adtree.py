@@ -235,9 +235,13 @@ class AdBook:
         return self._nodes.get((platform, ident))
 
     def _key(self, name: str, siblings: dict[str, Any]) -> str:
-        """The name, with a number when a sibling already has it: chance hangs on keys, never on ids or on arrival order."""
-        same = sum(1 for other in siblings.values() if other.name == name)
-        return name if same == 0 else f"{name}#{same + 1}"
+        """The name, with a number when a sibling already goes by it: chance hangs on keys, never on ids or on arrival order."""
+        taken = {other.key for other in siblings.values()}
+        key, number = name, 1
+        while key in taken:
+            number += 1
+            key = f"{name}#{number}"
+        return key
 
     def _new_id(self, platform: str) -> str:
         return str(self.world.next_id(platform, 120210000000000000 if platform == "meta" else 1790000000000000000))

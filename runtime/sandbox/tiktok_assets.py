@@ -81,10 +81,11 @@ class TikTokAssets:
     def video_upload(self, ask: Ask) -> list[dict[str, Any]]:
         """POST file/video/ad/upload/: by file with its MD5 signature, or by URL."""
         ask.only(
-            "advertiser_id upload_type file_name video_signature video_url auto_bind_enabled auto_fix_enabled flaw_detect is_third_party"
+            "advertiser_id upload_type file_name video_signature video_url",
+            "auto_bind_enabled auto_fix_enabled flaw_detect is_third_party",
         )
         self.account(ask)
-        kind = ask.choice("upload_type", words("UPLOAD_BY_FILE UPLOAD_BY_URL"), "UPLOAD_BY_FILE")
+        kind = ask.choice("upload_type", frozenset({"UPLOAD_BY_FILE", "UPLOAD_BY_URL"}), "UPLOAD_BY_FILE")
         if kind == "UPLOAD_BY_FILE":
             content = ask.files.get("video_file")
             if not content:

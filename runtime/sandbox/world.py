@@ -38,7 +38,8 @@ class Write:
 
 @dataclass
 class Fault:
-    """A planned misbehaviour. `match` is searched in "METHOD /path?query" and "METHOD /path"; `times` is how many more requests it hits.
+    """A planned misbehaviour. `match` is searched in "METHOD /path?query" and "METHOD /path"; `times` is how many
+    more requests it hits.
 
     kinds: commit_then_500 | error_500 | html_502 | timeout (commits, then never answers within `seconds`) |
     rate_limit | expired_token | drop (closes without committing) | commit_then_drop | upgraded_version (Meta only:
