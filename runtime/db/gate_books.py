@@ -520,7 +520,7 @@ class PgGateTx:
         body = canonical(payload)
         await self._do(
             "insert into audit_log (seq, at, kind, action_id, actor, payload, payload_text, prev_hash, hash)"
-            " values (:seq, :at, :kind, :action_id, :actor, :payload, :payload, :prev, :hash)",
+            " values (:seq, :at, :kind, :action_id, :actor, cast(cast(:payload as text) as jsonb), :payload, :prev, :hash)",
             seq=seq,
             at=at,
             kind=kind,
