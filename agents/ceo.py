@@ -74,9 +74,15 @@ async def ask_ceo(team: Team, text: str, *, session_id: str, user_id: str) -> Ma
     from agno.run.base import RunStatus
     from agno.run.team import TeamRunOutput
 
-    run = await team.arun(input=text, stream=False, session_id=session_id, user_id=user_id)
+    runner: Any = team  # Agno's overloads name unparameterised containers
+    run: Any = await runner.arun(input=text, stream=False, session_id=session_id, user_id=user_id)
     model = str(team.model.id) if team.model and not isinstance(team.model, str) else ""
-    if not isinstance(run, TeamRunOutput) or run.status != RunStatus.completed or not isinstance(run.content, str) or not run.content.strip():
+    if (
+        not isinstance(run, TeamRunOutput)
+        or run.status != RunStatus.completed
+        or not isinstance(run.content, str)
+        or not run.content.strip()
+    ):
         error = str(getattr(run, "content", None) or "the run did not complete")[:500]
         return ManagerReply(text=None, status="failed", tools=(), refs=(), model=model, error=error)
     used = tuple(str(tool.tool_name) for tool in run.tools or [] if tool.tool_name)

@@ -34,9 +34,12 @@ async def write_variants(
 ) -> tuple[CopyVariant, ...]:
     """1..count wordings for a product on a platform, each within the platform's limits. Raises NoCopy when none came."""
     kit = CreativeKit(platform, most=count)
-    agent = member("copywriter", _ROLE, model, prompts.load("copywriter"), kit.tools(), fallback_models, None)
+    agent: Any = member("copywriter", _ROLE, model, prompts.load("copywriter"), kit.tools(), fallback_models, None)
     facts = {"name": product.name, "description": product.description, "keywords": product.keywords}
-    task = f"<platform>{platform}</platform>\n<count>{count}</count>\n<product>{as_json(facts)}</product>\nHand in {count} wordings with submit_variant."
+    task = (
+        f"<platform>{platform}</platform>\n<count>{count}</count>\n<product>{as_json(facts)}</product>\n"
+        f"Hand in {count} wordings with submit_variant."
+    )
     run = await agent.arun(input=task, stream=False)
     if not kit.variants():
         raise NoCopy(f"{product.id} on {platform}: no usable wording; the run ended {run.status.value}: {str(run.content)[:200]}")

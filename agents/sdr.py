@@ -117,7 +117,12 @@ async def rewrite(sdr: Sdr, turn: TurnInput, refused_text: str, reasons: Sequenc
 def _messages(turn: TurnInput) -> list[Message]:
     from agno.models.message import Message
 
-    facts = {"company": turn.company, "seed": turn.lead_id, "profile": turn.profile.model_dump(exclude_none=True), "missing": turn.profile.missing()}
+    facts = {
+        "company": turn.company,
+        "seed": turn.lead_id,
+        "profile": turn.profile.model_dump(exclude_none=True),
+        "missing": turn.profile.missing(),
+    }
     messages = [Message(role="system", content=facts_block(facts))]
     for line in turn.history[-MAX_HISTORY:]:
         messages.append(Message(role="user" if line.author == "lead" else "assistant", content=_clean(line.text)))
@@ -134,7 +139,8 @@ async def _run(sdr: Sdr, turn: TurnInput, messages: list[Message]) -> SdrReply:
     from agno.run.agent import RunOutput
     from agno.run.base import RunStatus
 
-    run = await sdr.agent.arun(input=messages, stream=False, session_id=f"lead:{turn.lead_id}", user_id=turn.lead_id)
+    runner: Any = sdr.agent  # Agno's overloads name unparameterised containers
+    run: Any = await runner.arun(input=messages, stream=False, session_id=f"lead:{turn.lead_id}", user_id=turn.lead_id)
     outcome = sdr.lead.outcome()
     said = {i for text in (*(t.text for t in turn.history if t.author == "lead"), *turn.texts) for i in intents(text)}
     error: str | None = None

@@ -1,8 +1,8 @@
-"""The library: catalogue texts -> passages -> Chroma, and hybrid search in Portuguese. The only file that knows chromadb.
+"""Catalogue texts -> passages -> Chroma, and hybrid search in Portuguese. The only file that knows chromadb.
 
-Vectors are hashed words and character trigrams of the folded text: deterministic, no download, tolerant of accents, plurals and typing
-errors. A better embedder can be handed in. The vector's order and the rare-word order (idf overlap) are joined, and a passage that
-shares no content word with the question is not an answer.
+Vectors are hashed words and character trigrams of the folded text: deterministic, no download, tolerant of accents, plurals and
+typing errors. A better embedder can be handed in. The order by vector and the order by rare words (idf overlap) are joined, and a
+passage that shares no content word with the question is not an answer.
 """
 
 from __future__ import annotations
@@ -25,10 +25,18 @@ from knowledge.domain.money import Money
 CATALOGUE = Path(__file__).parent / "catalogue"
 DIMENSIONS = 512
 Embed = Callable[[Sequence[str]], list[list[float]]]
-_STOP = frozenset(
-    """a o as os um uma uns umas de da do das dos em no na nos nas e ou que qual quais como quando onde quanto para pra por com sem se
-    ele ela eles elas voce voces tem ter ha eh sao ser esta estao este esse isso meu minha seu sua nosso nossa ao aos ate mais menos ja
-    oi ola bom dia boa tarde noite preciso quero saber gostaria funciona favor faz fazem""".split()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_STOP = _words(
+    """
+    a o as os um uma uns umas de da do das dos em no na nos nas e ou que qual quais como quando onde quanto para pra por
+    com sem se ele ela eles elas voce voces tem ter ha eh sao ser esta estao este esse isso meu minha seu sua nosso
+    nossa ao aos ate mais menos ja oi ola bom dia boa tarde noite preciso quero saber gostaria funciona favor faz fazem
+    """
 )
 
 
@@ -63,7 +71,16 @@ def terms(text: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    for ending, instead in (("coes", "cao"), ("oes", "ao"), ("aes", "ao"), ("eis", "el"), ("ais", "al"), ("ns", "m"), ("res", "r"), ("s", "")):
+    for ending, instead in (
+        ("coes", "cao"),
+        ("oes", "ao"),
+        ("aes", "ao"),
+        ("eis", "el"),
+        ("ais", "al"),
+        ("ns", "m"),
+        ("res", "r"),
+        ("s", ""),
+    ):
         if len(word) > 4 and word.endswith(ending):
             word = word.removesuffix(ending) + instead
             break
@@ -72,11 +89,23 @@ def _stem(word: str) -> str:
 
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
-    "voltag": ("alimen", "eletri"), "tensao": ("alimen", "eletri"), "trifas": ("alimen",), "110": ("127", "alimen"), "220v": ("220",),
-    "tamanh": ("medida", "tamanh"), "dimens": ("medida",), "largur": ("medida",), "altur": ("medida",), "cartao": ("pagame",),
-    "boleto": ("pagame",), "pix": ("pagame",), "parcel": ("pagame",), "consert": ("assist",), "manute": ("assist",), "usad": ("usad",),
-    "autono": ("fisic",), "client": ("atende",),
-}  # fmt: skip
+    "voltag": ("alimen", "eletri"),
+    "tensao": ("alimen", "eletri"),
+    "trifas": ("alimen",),
+    "110": ("127", "alimen"),
+    "220v": ("220",),
+    "tamanh": ("medida", "tamanh"),
+    "dimens": ("medida",),
+    "largur": ("medida",),
+    "altur": ("medida",),
+    "cartao": ("pagame",),
+    "boleto": ("pagame",),
+    "pix": ("pagame",),
+    "parcel": ("pagame",),
+    "consert": ("assist",),
+    "manute": ("assist",),
+    "autono": ("fisic",),
+}
 """What leads say, and the words our documents use for it."""
 
 
@@ -127,7 +156,7 @@ class Library:
         self._collection: Any = client.get_or_create_collection(name, metadata={"hnsw:space": "cosine"}, embedding_function=None)
 
     async def learn(self, documents: Sequence[Document]) -> int:
-        """Stores the documents, replacing what was known of each; returns the number of passages. Sections that vanished are forgotten."""
+        """Stores the documents, replacing what was known of each; returns the number of passages. Vanished sections go."""
         import asyncio
 
         return await asyncio.to_thread(self._learn, documents)
@@ -168,7 +197,9 @@ class Library:
         if not wanted or not size:
             return []
         # A catalogue is small (hundreds of passages): all of them are ranked, so that neither half of the search can hide an answer
-        raw = self._collection.query(query_embeddings=self._embed([query]), n_results=size, include=["documents", "metadatas", "distances"])
+        raw = self._collection.query(
+            query_embeddings=self._embed([query]), n_results=size, include=["documents", "metadatas", "distances"]
+        )
         rows: list[tuple[str, dict[str, Any], float]] = list(
             zip(raw["documents"][0], raw["metadatas"][0], (1.0 - float(d) for d in raw["distances"][0]), strict=True)
         )
@@ -205,7 +236,9 @@ def shop_products(file: Path = CATALOGUE / "products.yaml", currency: str = "BRL
             fields = dict(cast(dict[str, Any], entry))
             price = Money.of(str(fields.pop("price")), currency)
             margin = Decimal(str(fields.pop("margin")))
-            products.append(Product(price=price, margin=margin, **{**fields, "keywords": tuple(fields.get("keywords", ()))}))
+            products.append(
+                Product.model_validate({**fields, "price": price, "margin": margin, "keywords": tuple(fields.get("keywords", ()))})
+            )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise ValueError(f"{file.name}: {str(entry)[:60]}: {error}") from error
     return products

@@ -59,7 +59,9 @@ def _call(command: Command) -> Call | None:
         case "budget":
             if command.percent is not None:
                 return Call("propose_budget_change", {**campaign, "percent": _plain(command.percent)})
-            return Call("propose_budget_change", {**campaign, "delta" if command.by else "amount": _plain(command.amount or Decimal(0))})
+            return Call(
+                "propose_budget_change", {**campaign, "delta" if command.by else "amount": _plain(command.amount or Decimal(0))}
+            )
         case "pause":
             return Call("propose_pause", campaign)
         case "resume":
@@ -116,19 +118,38 @@ def compose(command: Command, tool: str, result: Any) -> str:
             return _listed(_performance(as_rows(data), locale), "chat.performance.none", locale)
         case "list_campaigns":
             lines = [
-                _cite(_say("chat.campaign.row", locale, campaign=r.get("name"), platform=r.get("platform"), status=_word("status", r.get("status"), locale), budget=r.get("daily_budget")), r)
+                _cite(
+                    _say(
+                        "chat.campaign.row",
+                        locale,
+                        campaign=r.get("name"),
+                        platform=r.get("platform"),
+                        status=_word("status", r.get("status"), locale),
+                        budget=r.get("daily_budget"),
+                    ),
+                    r,
+                )
                 for r in as_rows(data)
-            ]  # fmt: skip
+            ]
             return _listed(lines, "chat.no_campaigns", locale)
         case "explain":
             return _listed([_decision(r, locale) for r in as_rows(data)], "chat.explain.none", locale)
         case "list_approvals":
             return _approvals(as_rows(data), locale)
         case "propose_budget_change":
-            text = _say("chat.proposed.budget", locale, campaign=data.get("campaign"), current=data.get("current"), wanted=data.get("wanted"), gate=_gate(data, locale))
+            text = _say(
+                "chat.proposed.budget",
+                locale,
+                campaign=data.get("campaign"),
+                current=data.get("current"),
+                wanted=data.get("wanted"),
+                gate=_gate(data, locale),
+            )
             return _cite(text, _gate_ref(data))
         case "propose_pause" | "propose_resume":
-            return _cite(_say("chat.proposed.state", locale, campaign=data.get("campaign"), gate=_gate(data, locale)), _gate_ref(data))
+            return _cite(
+                _say("chat.proposed.state", locale, campaign=data.get("campaign"), gate=_gate(data, locale)), _gate_ref(data)
+            )
         case "stop_everything":
             return _cite(_say("chat.stopped", locale, gate=_gate(data, locale)), _gate_ref(data))
         case "day_summary":
@@ -148,11 +169,28 @@ def _listed(lines: list[str], none: str, locale: str) -> str:
 
 
 def _spend(data: dict[str, Any], locale: str) -> str:
-    head = _say("chat.spend.total", locale, total=data.get("total"), cap=data.get("daily_cap"), week=data.get("week_total"), week_cap=data.get("weekly_cap"))
+    head = _say(
+        "chat.spend.total",
+        locale,
+        total=data.get("total"),
+        cap=data.get("daily_cap"),
+        week=data.get("week_total"),
+        week_cap=data.get("weekly_cap"),
+    )
     rows = [
-        _cite(_say("chat.spend.row", locale, campaign=r.get("campaign"), platform=r.get("platform"), spend=r.get("spend"), budget=r.get("daily_budget")), r)
+        _cite(
+            _say(
+                "chat.spend.row",
+                locale,
+                campaign=r.get("campaign"),
+                platform=r.get("platform"),
+                spend=r.get("spend"),
+                budget=r.get("daily_budget"),
+            ),
+            r,
+        )
         for r in as_rows(data)
-    ]  # fmt: skip
+    ]
     return "\n".join([head, *(f"- {row}" for row in rows)] if rows else [head, _say("chat.spend.none", locale)])
 
 
@@ -172,23 +210,45 @@ def _performance(rows: list[dict[str, Any]], locale: str) -> list[str]:
 
 def _decision(row: dict[str, Any], locale: str) -> str:
     text = _say(
-        "chat.explain.row", locale, at=row.get("at"), kind=_word("kind", row.get("kind"), locale), campaign=row.get("campaign"), by=row.get("asked_by"),
-        why=row.get("why"), status=_word("status", row.get("status"), locale),
-    )  # fmt: skip
+        "chat.explain.row",
+        locale,
+        at=row.get("at"),
+        kind=_word("kind", row.get("kind"), locale),
+        campaign=row.get("campaign"),
+        by=row.get("asked_by"),
+        why=row.get("why"),
+        status=_word("status", row.get("status"), locale),
+    )
     if findings := row.get("findings"):
         text += " " + _say("chat.explain.findings", locale, findings=" ".join(map(str, findings)))
     if evidence := row.get("evidence"):
-        shown = "; ".join(", ".join(f"{k} {format_value(v, locale)}" for k, v in e.items()) for e in cast(list[dict[str, Any]], evidence)[:3])
+        shown = "; ".join(
+            ", ".join(f"{k} {format_value(v, locale)}" for k, v in e.items()) for e in cast(list[dict[str, Any]], evidence)[:3]
+        )
         text += " " + _say("chat.explain.evidence", locale, evidence=shown)
     return _cite(text, row)
 
 
 def _approvals(rows: list[dict[str, Any]], locale: str) -> str:
     lines = [
-        "- " + _cite(_say("chat.approvals.row", locale, kind=_word("kind", r.get("kind"), locale), campaign=r.get("campaign"), why=r.get("why"), expires=r.get("expires_at"), exposure=r.get("exposure")), r)
+        "- "
+        + _cite(
+            _say(
+                "chat.approvals.row",
+                locale,
+                kind=_word("kind", r.get("kind"), locale),
+                campaign=r.get("campaign"),
+                why=r.get("why"),
+                expires=r.get("expires_at"),
+                exposure=r.get("exposure"),
+            ),
+            r,
+        )
         for r in rows
-    ]  # fmt: skip
-    return "\n".join([_say("chat.approvals.head", locale, count=len(rows)), *lines]) if lines else _say("chat.approvals.none", locale)
+    ]
+    return (
+        "\n".join([_say("chat.approvals.head", locale, count=len(rows)), *lines]) if lines else _say("chat.approvals.none", locale)
+    )
 
 
 def _gate(data: dict[str, Any], locale: str) -> str:
@@ -207,9 +267,17 @@ def _gate_ref(data: dict[str, Any]) -> dict[str, Any]:
 
 def _summary(data: dict[str, Any], locale: str) -> str:
     head = _say(
-        "chat.summary.head", locale, day=data.get("day"), spend=data.get("spend"), cap=data.get("daily_cap"), revenue=data.get("revenue"),
-        approvals=data.get("pending_approvals"), alerts=len(data.get("open_alerts") or ()), leads=data.get("new_leads"), hot=data.get("hot_leads"),
-    )  # fmt: skip
+        "chat.summary.head",
+        locale,
+        day=data.get("day"),
+        spend=data.get("spend"),
+        cap=data.get("daily_cap"),
+        revenue=data.get("revenue"),
+        approvals=data.get("pending_approvals"),
+        alerts=len(data.get("open_alerts") or ()),
+        leads=data.get("new_leads"),
+        hot=data.get("hot_leads"),
+    )
     lines = [_cite(head, data), *(f"- {alert}" for alert in data.get("open_alerts") or ())]
     lines += _performance(as_rows(data.get("campaigns")), locale)
     decisions = [f"- {_decision(row, locale)}" for row in as_rows(data.get("decisions"))]
@@ -222,7 +290,18 @@ def products_text(rows: list[dict[str, Any]], locale: str) -> str:
     if not rows:
         return _say("chat.products.none", locale, asked=None)
     lines = [
-        "- " + _cite(_say("chat.products.row", locale, name=r.get("name"), price=r.get("price"), margin=r.get("margin"), contribution=r.get("contribution")), r)
+        "- "
+        + _cite(
+            _say(
+                "chat.products.row",
+                locale,
+                name=r.get("name"),
+                price=r.get("price"),
+                margin=r.get("margin"),
+                contribution=r.get("contribution"),
+            ),
+            r,
+        )
         for r in rows
-    ]  # fmt: skip
+    ]
     return "\n".join([_say("chat.products.head", locale), *lines])

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 from agents.offline.text import compose, fold
 
 Kind = Literal[
-    "spend", "performance", "explain", "budget", "pause", "resume", "approvals", "summary", "stop_all", "campaigns", "products", "copy", "hello", "unknown",
+    "spend", "performance", "explain", "budget", "pause", "resume", "approvals", "summary", "stop_all", "campaigns", "products",
+    "copy", "hello", "unknown",
 ]  # fmt: skip
 
 
@@ -30,11 +31,13 @@ class Command(NamedTuple):
 
 
 _EN = re.compile(
-    r"\b(?:the|how|what|why|did|we|you|is|are|show|list|raise|increase|decrease|lower|cut|reduce|resume|stop|everything|budget|spent|spend|today|approvals|pending|"
+    r"\b(?:the|how|what|why|did|we|you|is|are|show|list|raise|increase|decrease|lower|cut|reduce|resume|stop|"
+    r"everything|budget|spent|spend|today|approvals|pending|"
     r"campaign|campaigns|summary|please|hello|products|write|ads?|for|by)\b"
 )
 _PT = re.compile(
-    r"\b(?:o|os|que|quanto|como|por|voce|quais|esta|estao|gastamos|gasto|aumente|aumenta|reduza|diminua|retome|tudo|orcamento|hoje|aprovacoes|pendentes|campanha|"
+    r"\b(?:o|os|que|quanto|como|por|voce|quais|esta|estao|gastamos|gasto|aumente|aumenta|reduza|diminua|retome|tudo|"
+    r"orcamento|hoje|aprovacoes|pendentes|campanha|"
     r"campanhas|resumo|dia|oi|ola|bom|produtos|escreva|anuncios?|para|em|da|do|de)\b"
 )
 _NUMBER = r"(\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?)"
@@ -45,47 +48,99 @@ _DOWN = r"(?:reduz(?:a|ir)?|diminu(?:a|ir|i)|baix(?:e|a|ar)|cort(?:e|a|ar)|lower
 _SET = r"(?:mud(?:e|a|ar)|alter(?:e|a|ar)|defin(?:a|ir|e)|coloqu?(?:e|a|ar)|ajust(?:e|a|ar)|deix(?:e|a|ar)|set|change|adjust)"
 _POLITELY = r"^(?:por favor,? |please,? |pode |voce pode |can you |could you |quero (?:que voce )?|i want (?:you )?to )*"
 _BUDGET = re.compile(
-    rf"{_POLITELY}(?P<verb>{_UP}|{_DOWN}|{_SET})\b (?:(?:o |the |our )?(?:orcamento|budget|verba|gasto|investimento|daily budget|orcamento diario|verba diaria)(?: diari[oa])? "
+    rf"{_POLITELY}(?P<verb>{_UP}|{_DOWN}|{_SET})\b (?:(?:o |the |our )?(?:orcamento|budget|verba|gasto|investimento|"
+    rf"daily budget|orcamento diario|verba diaria)(?: diari[oa])? "
     rf"(?:d[aeo] |of |for |on |n[ao] )?)?(?P<rest>.+)"
 )
-_BUDGET_TAIL = re.compile(rf"^(?P<campaign>.*?)\s*\b(?P<link>em|por|by|para|pra|to|de|at)\s+(?P<value>(?:r\$|us\$|\$)? ?\d.*)$")
+_BUDGET_TAIL = re.compile(r"^(?P<campaign>.*?)\s*\b(?P<link>em|por|by|para|pra|to|de|at)\s+(?P<value>(?:r\$|us\$|\$)? ?\d.*)$")
 _BUDGET_FIRST = re.compile(
-    rf"{_POLITELY}(?P<verb>{_UP}|{_DOWN}) (?:em |by |in )?(?P<value>{_NUMBER} ?(?:%|por cento|percent|per cent)) (?:n?[oa]s? |the |of the |our )?"
-    r"(?:orcamento|budget|verba|investimento|daily budget)(?: diari[oa])? (?:d[aeo] |of |for |on )?(?:(?:a|o|the) )?(?:campanha |campaign )?(?:d[aeo] )?(?P<campaign>.+)$"
+    rf"{_POLITELY}(?P<verb>{_UP}|{_DOWN}) (?:em |by |in )?(?P<value>{_NUMBER} ?(?:%|por cento|percent|per cent)) "
+    rf"(?:n?[oa]s? |the |of the |our )?"
+    r"(?:orcamento|budget|verba|investimento|daily budget)(?: diari[oa])? (?:d[aeo] |of |for |on )?(?:(?:a|o|the) "
+    r")?(?:campanha |campaign )?(?:d[aeo] )?(?P<campaign>.+)$"
 )
 _NEGATED = re.compile(r"\b(?:nao|nem|nunca|jamais|do not|don'?t|never|not)\b")
 _ARTICLE = r"(?:(?:a|o|as|os|the|our|nossa|nosso|minha) )?(?:(?:campanhas?|campaigns?) )?(?:(?:d[aeo]|of|chamad[ao]|called) )?"
 _STOP_ALL = re.compile(
-    r"^(?:por favor |please )?(?:pare|para|parem|pausa|pause|parar|pausar|deslig(?:ue|a|ar)|interromp(?:a|er)|suspend(?:a|er)|stop|halt|shut down|kill|freeze)(?: com)? "
-    r"(?:tudo|todas as campanhas|todas|todos os anuncios|everything|all(?: campaigns| ads)?|it all)(?: agora| now| ja| imediatamente| immediately| please| por favor)*$"
+    r"^(?:por favor |please )?(?:pare|para|parem|pausa|pause|parar|pausar|deslig(?:ue|a|ar)|interromp(?:a|er)|"
+    r"suspend(?:a|er)|stop|halt|shut down|kill|freeze)(?: com)? "
+    r"(?:tudo|todas as campanhas|todas|todos os anuncios|everything|all(?: campaigns| ads)?|it all)(?: agora| now| "
+    r"ja| imediatamente| immediately| please| por favor)*$"
     r"|^(?:kill ?switch|parada (?:geral|de emergencia|total)|emergency stop)(?: agora| now| ja)?$"
 )
-_PAUSE = re.compile(rf"^(?:por favor |please |pode |can you |could you )*(?:pause|pausa|pausar|pare|parar|deslig(?:ue|a|ar)|stop|turn off|suspend(?:a|er)?|interromp(?:a|er)) {_ARTICLE}(?P<campaign>.+)$")
-_RESUME = re.compile(rf"^(?:por favor |please |pode |can you |could you )*(?:retom(?:e|a|ar)|reativ(?:e|a|ar)|ative|ativar|religu?(?:e|a|ar)|lig(?:ue|ar)|volte com|despaus(?:e|a|ar)|resume|restart|reactivate|turn on|unpause|activate) {_ARTICLE}(?P<campaign>.+)$")
-_WHY = re.compile(r"\b(?:por ?que|pq|porque|qual (?:foi )?o motivo|o motivo|explique|explica|me explica|justifique|why|explain|what was the reason)\b")
+_PAUSE = re.compile(
+    rf"^(?:por favor |please |pode |can you |could you )*(?:pause|pausa|pausar|pare|parar|deslig(?:ue|a|ar)|stop|"
+    rf"turn off|suspend(?:a|er)?|interromp(?:a|er)) {_ARTICLE}(?P<campaign>.+)$"
+)
+_RESUME = re.compile(
+    rf"^(?:por favor |please |pode |can you |could you )*(?:retom(?:e|a|ar)|reativ(?:e|a|ar)|ative|ativar|"
+    rf"religu?(?:e|a|ar)|lig(?:ue|ar)|volte com|despaus(?:e|a|ar)|resume|restart|reactivate|turn on|unpause|"
+    rf"activate) {_ARTICLE}(?P<campaign>.+)$"
+)
+_WHY = re.compile(
+    r"\b(?:por ?que|pq|porque|qual (?:foi )?o motivo|o motivo|explique|explica|me explica|justifique|why|explain|"
+    r"what was the reason)\b"
+)
 _WHY_WHAT = re.compile(
-    rf"\b(?:(?:pausou|pausaram|pausad[ao]|pausar|parou|paused?|stopped|retomou|reativou|resumed?|aumentou|subiu|raised|increased|reduziu|diminuiu|baixou|cortou|lowered|reduced|cut|criou|publicou|lancou|created|launched|mudou|alterou|changed)(?: foi)?)\s+"
+    rf"\b(?:(?:pausou|pausaram|pausad[ao]|pausar|parou|paused?|stopped|retomou|reativou|resumed?|aumentou|subiu|"
+    rf"raised|increased|reduziu|diminuiu|baixou|cortou|lowered|reduced|cut|criou|publicou|lancou|created|launched|"
+    rf"mudou|alterou|changed)(?: foi)?)\s+"
     rf"(?:(?:o |the )?(?:orcamento|budget|verba)\s+(?:d[aeo] |of )?)?{_ARTICLE}(?P<campaign>.+)$"
 )
-_WHY_WAS = re.compile(rf"\b(?:was|were|is|foi|esta)\s+{_ARTICLE}(?P<campaign>.+?)\s+(?:paused|stopped|resumed|raised|reduced|cut|created|pausad[ao]|parad[ao]|retomad[ao]|reduzid[ao])$")
-_PERF = re.compile(r"\b(?:roas|roi|cpa|ctr|cvr|desempenho|performance|resultados?|results?|metricas|metrics|rendendo|performing|doing|indo|conversoes|conversions|receita|revenue|faturamento|faturamos|vendas|sales)\b")
-_PERF_OF = re.compile(rf"\b(?:roas|roi|cpa|ctr|cvr|desempenho|performance|resultados?|results?|metricas|metrics|conversoes|conversions|receita|revenue|vendas|sales)\s+(?:d[aeo]s?|of|for|n[ao])\s+{_ARTICLE}(?P<campaign>.+)$")
-_PERF_IS = re.compile(rf"\b(?:como (?:esta|vai|anda)|how is|how's)\s+{_ARTICLE}(?P<campaign>.+?)(?:\s+(?:indo|rendendo|performing|doing))?$")
-_SPEND = re.compile(r"\b(?:quanto (?:(?:ja |nos |a gente |foi )*)?(?:gast\w+|investi\w*)|gastos? (?:de |do )?(?:hoje|dia)|gasto total|how much (?:did|have|has|was|is)?\s?(?:we|been)?\s?(?:spend|spent)|spend(?:ing)? today|today'?s spend|spent today)\b")
-_APPROVALS = re.compile(r"\b(?:aprovac(?:ao|oes)|aprovar|pendentes?|pendencias?|approvals?|pending|waiting for me|esperando (?:por mim|minha))\b")
-_SUMMARY = re.compile(r"\b(?:resumo|resuma|panorama|balanco|como foi (?:o )?(?:dia|hoje)|relatorio|summary|summari[sz]e|overview|recap|report|how was (?:the day|today))\b")
-_CAMPAIGNS = re.compile(r"\b(?:(?:liste|lista|mostre|mostra|quais|listar|list|show|which|what)\b.*\b(?:campanhas?|campaigns?)|^campanhas$|^campaigns$)")
-_PRODUCTS = re.compile(r"\b(?:(?:liste|lista|mostre|quais|procure|busque|encontre|ache|sugira|find|list|show|suggest|which|what)\b.*\b(?:produtos?|products?))\b")
-_COPY = re.compile(r"\b(?:escrev\w+|cri(?:e|a|ar)|ger(?:e|a|ar)|fac?a|redij\w+|write|create|generate|draft)\b.*\b(?:anuncios?|textos?|copy|copies|titulos?|criativos?|ads?|headlines?|creatives?)\b(?:.*?\b(?:para|pra|pro|d[aeo]|for|of|about|sobre)\s+(?:[oa]s? |the )?(?:produtos? |products? )?(?P<about>.+))?")
-_HELLO = re.compile(r"^(?:oi+|ola|bom dia|boa tarde|boa noite|hello|hi|hey|good (?:morning|afternoon)|ajuda|help|o que voce (?:faz|pode fazer|sabe fazer)|what can you do)\b")
-_TRAILING = re.compile(r"(?:[,.]? (?:por favor|please|agora|now|hoje|today|ontem|yesterday|ja|imediatamente|nesta semana|essa semana|this week|obrigad[oa]))+$")
+_WHY_WAS = re.compile(
+    rf"\b(?:was|were|is|foi|esta)\s+{_ARTICLE}(?P<campaign>.+?)\s+(?:paused|stopped|resumed|raised|reduced|cut|"
+    rf"created|pausad[ao]|parad[ao]|retomad[ao]|reduzid[ao])$"
+)
+_PERF = re.compile(
+    r"\b(?:roas|roi|cpa|ctr|cvr|desempenho|performance|resultados?|results?|metricas|metrics|rendendo|performing|"
+    r"doing|indo|conversoes|conversions|receita|revenue|faturamento|faturamos|vendas|sales)\b"
+)
+_PERF_OF = re.compile(
+    rf"\b(?:roas|roi|cpa|ctr|cvr|desempenho|performance|resultados?|results?|metricas|metrics|conversoes|conversions|"
+    rf"receita|revenue|vendas|sales)\s+(?:d[aeo]s?|of|for|n[ao])\s+{_ARTICLE}(?P<campaign>.+)$"
+)
+_PERF_IS = re.compile(
+    rf"\b(?:como (?:esta|vai|anda)|how is|how's)\s+{_ARTICLE}(?P<campaign>.+?)(?:\s+(?:indo|rendendo|performing|doing))?$"
+)
+_SPEND = re.compile(
+    r"\b(?:quanto (?:(?:ja |nos |a gente |foi )*)?(?:gast\w+|investi\w*)|gastos? (?:de |do )?(?:hoje|dia)|gasto "
+    r"total|how much (?:did|have|has|was|is)?\s?(?:we|been)?\s?(?:spend|spent)|spend(?:ing)? today|today'?s spend|"
+    r"spent today)\b"
+)
+_APPROVALS = re.compile(
+    r"\b(?:aprovac(?:ao|oes)|aprovar|pendentes?|pendencias?|approvals?|pending|waiting for me|esperando (?:por mim|minha))\b"
+)
+_SUMMARY = re.compile(
+    r"\b(?:resumo|resuma|panorama|balanco|como foi (?:o )?(?:dia|hoje)|relatorio|summary|summari[sz]e|overview|"
+    r"recap|report|how was (?:the day|today))\b"
+)
+_CAMPAIGNS = re.compile(
+    r"\b(?:(?:liste|lista|mostre|mostra|quais|listar|list|show|which|what)\b.*\b(?:campanhas?|campaigns?)|^campanhas$|^campaigns$)"
+)
+_PRODUCTS = re.compile(
+    r"\b(?:(?:liste|lista|mostre|quais|procure|busque|encontre|ache|sugira|find|list|show|suggest|which|"
+    r"what)\b.*\b(?:produtos?|products?))\b"
+)
+_COPY = re.compile(
+    r"\b(?:escrev\w+|cri(?:e|a|ar)|ger(?:e|a|ar)|fac?a|redij\w+|write|create|generate|draft)\b.*\b(?:anuncios?|"
+    r"textos?|copy|copies|titulos?|criativos?|ads?|headlines?|creatives?)\b(?:.*?\b(?:para|pra|pro|d[aeo]|for|of|"
+    r"about|sobre)\s+(?:[oa]s? |the )?(?:produtos? |products? )?(?P<about>.+))?"
+)
+_HELLO = re.compile(
+    r"^(?:oi+|ola|bom dia|boa tarde|boa noite|hello|hi|hey|good (?:morning|afternoon)|ajuda|help|o que voce (?:faz|"
+    r"pode fazer|sabe fazer)|what can you do)\b"
+)
+_TRAILING = re.compile(
+    r"(?:[,.]? (?:por favor|please|agora|now|hoje|today|ontem|yesterday|ja|imediatamente|nesta semana|essa semana|"
+    r"this week|obrigad[oa]))+$"
+)
 _DAYS = re.compile(r"\b(?:ultimos?|last|past) (\d{1,2}) (?:dias|days)\b")
 
 
 def number(text: str) -> Decimal:
     """1.234,56 and 1,234.56 and 1234,5 alike. A lone separator before exactly three digits groups thousands."""
     last = max(text.rfind(","), text.rfind("."))
-    if last >= 0 and len(text) - last - 1 != 3 or text.count(",") and text.count("."):
+    if (last >= 0 and len(text) - last - 1 != 3) or (text.count(",") and text.count(".")):
         return Decimal(re.sub(r"[.,]", "", text[:last]) + "." + text[last + 1 :])
     return Decimal(re.sub(r"[.,]", "", text))
 
@@ -125,7 +180,9 @@ def parse(text: str) -> Command:
         return Command("summary", locale)
     if _PERF.search(low) or _PERF_IS.search(bare):
         bare_name = _DAYS.sub("", bare).strip()
-        match = _PERF_OF.search(bare_name) or (None if re.search(r"\b(?:o|the|our|nosso) (?:roas|roi|cpa|ctr|cvr)\b", bare) else _PERF_IS.search(bare_name))
+        match = _PERF_OF.search(bare_name) or (
+            None if re.search(r"\b(?:o|the|our|nosso) (?:roas|roi|cpa|ctr|cvr)\b", bare) else _PERF_IS.search(bare_name)
+        )
         name = _name(text, match)
         whole = name is None or fold(name) in {"campanhas", "campaigns", "todas", "all", "tudo", "hoje", "dia", "semana", "today"}
         return Command("performance", locale, campaign=None if whole else name, days=days)
@@ -141,7 +198,10 @@ def _about(low: str) -> str | None:
     for kind, pattern in (
         ("campaign.pause", r"paus|parou|stopped"),
         ("campaign.resume", r"retom|reativ|resum"),
-        ("campaign.set_budget", r"aument|subiu|reduz|diminu|baixou|cortou|raised|increas|lower|reduc|\bcut\b|orcamento|budget|verba"),
+        (
+            "campaign.set_budget",
+            r"aument|subiu|reduz|diminu|baixou|cortou|raised|increas|lower|reduc|\bcut\b|orcamento|budget|verba",
+        ),
         ("campaign.publish", r"criou|publicou|lancou|created|launched"),
     ):
         if re.search(pattern, low):
@@ -193,5 +253,11 @@ def _budget(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command | No
         return Command("budget", locale, campaign=campaign, percent=-value if down else value)
     if money := _MONEY.search(tail["value"]):
         value = number(money[1])
-        return Command("budget", locale, campaign=campaign, amount=-value if down and relative else value, by=relative and re.fullmatch(_SET, match["verb"]) is None)
+        return Command(
+            "budget",
+            locale,
+            campaign=campaign,
+            amount=-value if down and relative else value,
+            by=relative and re.fullmatch(_SET, match["verb"]) is None,
+        )
     return None

@@ -19,7 +19,9 @@ _HEADLINES = ("{name}", "{name}: {benefit}", "Conheça: {name}", "{benefit}", "{
 _TEXTS = ("{first} {cta}", "{benefit}. {first} {cta}", "{second} {cta}", "Para {use}: {first} {cta}", "{name}. {second} {cta}")
 
 
-def variants(product: dict[str, Any], headline_limit: int, text_limit: int, ctas: tuple[str, ...], count: int = 3) -> list[dict[str, str]]:
+def variants(
+    product: dict[str, Any], headline_limit: int, text_limit: int, ctas: tuple[str, ...], count: int = 3
+) -> list[dict[str, str]]:
     """Up to `count` different {headline, text, cta} that fit. `product` has name, description and keywords."""
     name = str(product.get("name") or "").strip()
     sentences = [s.strip() for s in re.split(r"(?<=[.!])\s+", str(product.get("description") or "")) if s.strip()]

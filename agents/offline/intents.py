@@ -9,8 +9,8 @@ from agents.offline.text import compose, fold
 from knowledge.domain import brazil
 
 Intent = Literal[
-    "greeting", "price", "discount", "delivery", "availability", "payment", "human", "opt_out", "opt_out_unsure", "erasure", "off_topic",
-    "thanks", "bye", "injection", "identity", "question", "buy", "cold", "yes", "no", "audio", "complaint",
+    "greeting", "price", "discount", "delivery", "availability", "payment", "human", "opt_out", "opt_out_unsure", "erasure",
+    "off_topic",     "thanks", "bye", "injection", "identity", "question", "buy", "cold", "yes", "no", "audio", "complaint",
 ]  # fmt: skip
 
 AUDIO_MARK = "[áudio sem transcrição]"
@@ -18,29 +18,46 @@ AUDIO_MARK = "[áudio sem transcrição]"
 
 _PATTERNS: tuple[tuple[Intent, str], ...] = (
     ("greeting", r"^\W*(?:oi+e?|ola+|opa|bom dia|boa tarde|boa noite|e ai|eai|salve|alo)\b"),
-    ("price", r"\b(?:quanto (?:custa|fica|sai|e|ta|esta|vale|cobram|seria|eh)|qual (?:e )?o (?:preco|valor|custo)|precos?|valor(?:es)?|tabela|custa|orcamento|cotacao)\b"),
-    ("discount", r"\b(?:descontos?|abatimento|mais barato|melhor preco|faz(?:em)? por|negociar|promocao|cupom|ta caro|muito caro|caro demais|\d+ ?%)"),
-    ("delivery", r"\b(?:entrega[mr]?|entregas|frete|prazo de entrega|quanto tempo (?:demora|leva)|chega (?:em|quando)|envia[mr]?|transportadora|instala(?:cao|m|r))\b"),
-    ("availability", r"\b(?:pronta entrega|em estoque|estoque|disponive(?:l|is)|tem (?:ai|disponivel)|voces (?:tem|vendem|trabalham com)|tem (?:um|uma|algum|alguma)?\s?\w+ ?\?)"),
+    ("price", r"\b(?:quanto (?:custa|fica|sai|e|ta|esta|vale|cobram|seria|eh)|qual (?:e )?o (?:preco|valor|custo)|precos?|"
+r"valor(?:es)?|tabela|custa|orcamento|cotacao)\b"),
+    ("discount", r"\b(?:descontos?|abatimento|mais barato|melhor preco|faz(?:em)? por|negociar|promocao|cupom|ta caro|muito caro|"
+r"caro demais|\d+ ?%)"),
+    ("delivery", r"\b(?:entrega[mr]?|entregas|frete|prazo de entrega|quanto tempo (?:demora|leva)|chega (?:em|quando)|envia[mr]?|"
+r"transportadora|instala(?:cao|m|r))\b"),
+    ("availability", r"\b(?:pronta entrega|em estoque|estoque|disponive(?:l|is)|tem (?:ai|disponivel)|voces (?:tem|vendem|"
+r"trabalham com)|tem (?:um|uma|algum|alguma)?\s?\w+ ?\?)"),
     ("payment", r"\b(?:parcel\w+|formas? de pagamento|pix|boleto|cartao|financia\w+|bndes|a vista|a prazo|entrada)\b"),
     ("thanks", r"\b(?:obrigad[oa]|valeu|agradeco|grat[oa]|obg|vlw)\b"),
     ("bye", r"\b(?:tchau|ate (?:mais|logo|breve|amanha)|falou|abracos?|era so isso|so isso mesmo)\b"),
-    ("identity", r"\b(?:voce e (?:um )?(?:robo|bot|humano|pessoa|ia|maquina)|e (?:um )?robo|falo com (?:um )?robo|(?:e|eh) (?:uma )?ia\b|quem e voce|atendimento automatico)"),
-    ("buy", r"\b(?:quero (?:comprar|fechar|pedir|encomendar)|vamos fechar|fechar (?:o )?(?:negocio|pedido|compra)|preciso (?:comprar|fechar)|pode (?:mandar|emitir|gerar) (?:o |a )?(?:proposta|orcamento|pedido|contrato)|manda (?:a |o )?(?:proposta|orcamento)|verba aprovada|ja tenho (?:a |o )?(?:verba|dinheiro|recurso|orcamento aprovado))"),
-    ("cold", r"\b(?:so (?:pesquisando|olhando|sondando|curiosidade|dando uma olhada)|nao (?:tenho|temos) interesse|sem interesse|ano que vem|futuramente|mais pra frente|nao (?:e|vou|vamos) (?:agora|comprar)|(?:e )?para (?:um )?trabalho (?:da|de) (?:faculdade|escola)|engano|numero errado)\b"),
+    ("identity", r"\b(?:voce e (?:um )?(?:robo|bot|humano|pessoa|ia|maquina)|e (?:um )?robo|falo com (?:um )?robo|(?:e|eh) "
+r"(?:uma )?ia\b|quem e voce|atendimento automatico)"),
+    ("buy", r"\b(?:quero (?:comprar|fechar|pedir|encomendar)|vamos fechar|fechar (?:o )?(?:negocio|pedido|compra)|preciso "
+r"(?:comprar|fechar)|pode (?:mandar|emitir|gerar) (?:o |a )?(?:proposta|orcamento|pedido|contrato)|manda (?:a |"
+r"o )?(?:proposta|orcamento)|verba aprovada|ja tenho (?:a |o )?(?:verba|dinheiro|recurso|orcamento aprovado))"),
+    ("cold", r"\b(?:so (?:pesquisando|olhando|sondando|curiosidade|dando uma olhada)|nao (?:tenho|temos) interesse|sem "
+r"interesse|ano que vem|futuramente|mais pra frente|nao (?:e|vou|vamos) (?:agora|comprar)|(?:e )?para (?:um "
+r")?trabalho (?:da|de) (?:faculdade|escola)|engano|numero errado)\b"),
     ("complaint", r"\b(?:reclama\w+|nao funciona|quebr(?:ou|ado|ada)|com defeito|pessimo|procon|devol\w+|troca do produto)\b"),
-    ("injection", r"(?:ignor[ea]\w* (?:todas? )?(?:as |os |suas |tudo|qualquer )?(?:regras|instruc\w+|ordens|prompt|politicas?|limites)|esquec[ea]\w* (?:as |suas |tudo)|system prompt|seu prompt|suas instrucoes|modo (?:desenvolvedor|admin|deus)|finja (?:que|ser)|aja como|voce agora e|voce e agora|ignore (?:all|previous|the)|<\/?(?:system|instruc)|sou (?:o|seu) (?:administrador|desenvolvedor|dono do sistema)|repita (?:o )?(?:texto|prompt) acima)"),
-    ("yes", r"^\W*(?:sim|isso|claro|pode ser|pode|quero|ok|certo|beleza|blz|com certeza|por favor|positivo|uhum|aham|correto|isso mesmo)\b"),
+    ("injection", r"(?:ignor[ea]\w* (?:todas? )?(?:as |os |suas |tudo|qualquer )?(?:regras|instruc\w+|ordens|prompt|politicas?|"
+r"limites)|esquec[ea]\w* (?:as |suas |tudo)|system prompt|seu prompt|suas instrucoes|modo (?:desenvolvedor|"
+r"admin|deus)|finja (?:que|ser)|aja como|voce agora e|voce e agora|ignore (?:all|previous|the)|<\/?(?:system|"
+r"instruc)|sou (?:o|seu) (?:administrador|desenvolvedor|dono do sistema)|repita (?:o )?(?:texto|prompt) acima)"),
+    ("yes", r"^\W*(?:sim|isso|claro|pode ser|pode|quero|ok|certo|beleza|blz|com certeza|por favor|positivo|uhum|aham|"
+r"correto|isso mesmo)\b"),
     ("no", r"^\W*(?:nao|n|negativo|nada|nenhum|nao precisa)\b"),
 )  # fmt: skip
-_COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _PATTERNS)
+_COMPILED: tuple[tuple[Intent, re.Pattern[str]], ...] = tuple((name, re.compile(pattern)) for name, pattern in _PATTERNS)
 _OFF_TOPIC = re.compile(
-    r"\b(?:futebol|jogo d[oe]|palmeiras|corinthians|flamengo|politica\b(?! de)|eleicao|bolsonaro|lula|piada|receita de|poema|namora\w*|horoscopo|"
-    r"previsao do tempo|vai chover|capital d[aeo]|bitcoin|loteria|mega ?sena|escrev[ae] (?:um|uma|o)|traduz\w*|codigo (?:em )?python|filme|musica|quem descobriu|religiao)\b"
+    r"\b(?:futebol|jogo d[oe]|palmeiras|corinthians|flamengo|politica\b(?! de)|eleicao|bolsonaro|lula|piada|receita "
+    r"de|poema|namora\w*|horoscopo|"
+    r"previsao do tempo|vai chover|capital d[aeo]|bitcoin|loteria|mega ?sena|escrev[ae] (?:um|uma|o)|traduz\w*|"
+    r"codigo (?:em )?python|filme|musica|quem descobriu|religiao)\b"
 )
 _QUESTION = re.compile(
-    r"\?|^\W*(?:qual|quais|quanto|quantos|como|onde|quando|voces|tem|da para|da pra|serve|funciona)\b|\b(?:voltagem|220|110|trifasic\w|bifasic\w|potencia|consumo|"
-    r"medidas?|dimens\w+|capacidade|garantia|ficha tecnica|inmetro|nr-?12|manual|como funciona|diferenca entre|qual (?:e )?(?:o )?melhor|montagem|assistencia)\b"
+    r"\?|^\W*(?:qual|quais|quanto|quantos|como|onde|quando|voces|tem|da para|da pra|serve|funciona)\b|\b(?:voltagem|"
+    r"220|110|trifasic\w|bifasic\w|potencia|consumo|"
+    r"medidas?|dimens\w+|capacidade|garantia|ficha tecnica|inmetro|nr-?12|manual|como funciona|diferenca entre|qual "
+    r"(?:e )?(?:o )?melhor|montagem|assistencia)\b"
 )
 
 
@@ -49,7 +66,8 @@ def intents(text: str) -> frozenset[Intent]:
     if AUDIO_MARK in text:
         return frozenset({"audio"})
     low = fold(compose(text))
-    found: set[Intent] = {name for name, pattern in _COMPILED if pattern.search(low)}
+    found: set[Intent] = set()
+    found.update(name for name, pattern in _COMPILED if pattern.search(low))
     leave = brazil.opt_out(text)
     if leave == "opt_out":
         found.add("opt_out")

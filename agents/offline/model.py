@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from agno.metrics import MessageMetrics
 from agno.models.base import Model
 from agno.models.message import Message
 from agno.models.response import ModelResponse
 
-from agents.offline.brain import Answer, Brain, Call, Said
+from agents.offline.brain import Answer, Brain, Call, Said, parsed
 
 OFFLINE_ID = "offline"
 OFFLINE_PROVIDER = "Agente-CEO offline"
@@ -41,9 +41,13 @@ class OfflineModel(Model):
             answer = Answer("Não consegui concluir com as consultas disponíveis. / I could not finish with the tools at hand.")
         calls = [
             # The id is derived from the position, not drawn, so that a replay is the same byte for byte
-            {"id": f"offline-{len(messages)}-{i}", "type": "function", "function": {"name": c.name, "arguments": json.dumps(dict(c.args), ensure_ascii=False)}}
+            {
+                "id": f"offline-{len(messages)}-{i}",
+                "type": "function",
+                "function": {"name": c.name, "arguments": json.dumps(dict(c.args), ensure_ascii=False)},
+            }
             for i, c in enumerate(answer.calls)
-        ]  # fmt: skip
+        ]
         metrics = MessageMetrics(input_tokens=0, output_tokens=0, total_tokens=0)
         return ModelResponse(role="assistant", content=answer.text or None, tool_calls=calls, response_usage=metrics)
 
@@ -74,19 +78,20 @@ def heard(message: Message) -> Said:
 
 
 def _call(raw: dict[str, Any]) -> Call:
-    function = raw.get("function") or {}
-    try:
-        args = json.loads(function.get("arguments") or "{}")
-    except ValueError:
-        args = {}
-    return Call(str(function.get("name", "")), args if isinstance(args, dict) else {})
+    function = cast(dict[str, Any], raw.get("function") or {})
+    args = parsed(str(function.get("arguments") or "{}"))
+    return Call(str(function.get("name", "")), cast(dict[str, Any], args) if isinstance(args, dict) else {})
 
 
 def offered(tools: Any) -> frozenset[str]:
     """Names of the tools in a request, whether Agno passes them as JSON schemas or as Function objects."""
     names: set[str] = set()
-    for tool in tools or []:
-        name = tool.get("function", tool).get("name") if isinstance(tool, dict) else getattr(tool, "name", None)
+    for tool in cast(list[Any], tools or []):
+        if isinstance(tool, dict):
+            schema = cast(dict[str, Any], tool)
+            name: Any = cast(dict[str, Any], schema.get("function", schema)).get("name")
+        else:
+            name = getattr(tool, "name", None)
         if isinstance(name, str):
             names.add(name)
     return frozenset(names)

@@ -15,7 +15,10 @@ HOT_FROM = 70
 WARM_FROM = 40
 _SOON = re.compile(r"urgen|ontem|quanto antes|rapido|imediat|pressa|hoje|amanha|semana|\b(?:[1-9]|1[0-9]|2[01]) dias?")
 _MONTH = re.compile(r"\bmes\b|\b(?:2[2-9]|[3-5]\d|60) dias?|ate (?:o )?dia|ate [a-z]+")
-_LATER = re.compile(r"sem pressa|sem urgencia|nao (?:tenho|temos|ha|tem) pressa|nao e urgente|pesquisando|olhando|sondando|curiosidade|ano|futur|pra frente|sem prazo|sem data|meses")
+_LATER = re.compile(
+    r"sem pressa|sem urgencia|nao (?:tenho|temos|ha|tem) pressa|nao e urgente|pesquisando|olhando|sondando|"
+    r"curiosidade|ano|futur|pra frente|sem prazo|sem data|meses"
+)
 
 
 def qualify(profile: LeadProfile, intents: Iterable[str] = ()) -> Qualification:

@@ -25,8 +25,12 @@ from knowledge.library import asked, terms
 FACTS = re.compile(r"<turn_facts>(.*?)</turn_facts>", re.DOTALL)
 REFUSAL_TAG = "<gate_refusal>"
 _LOOKUP: frozenset[Intent] = frozenset({"question", "delivery", "availability", "payment"})
-_LASTING: frozenset[Intent] = frozenset({"price", "availability", "delivery", "payment", "buy", "discount", "cold", "opt_out", "erasure"})
-_MONEY_OR_TIME = re.compile(r"R\$|\d+ ?%|\b\d+ (?:dias?|horas?|semanas?|reais)\b|\bdesconto\b|\bgr[aá]tis\b|pronta entrega", re.IGNORECASE)
+_LASTING: frozenset[Intent] = frozenset(
+    {"price", "availability", "delivery", "payment", "buy", "discount", "cold", "opt_out", "erasure"}
+)
+_MONEY_OR_TIME = re.compile(
+    r"R\$|\d+ ?%|\b\d+ (?:dias?|horas?|semanas?|reais)\b|\bdesconto\b|\bgr[aá]tis\b|pronta entrega", re.IGNORECASE
+)
 
 
 @dataclass
@@ -118,9 +122,9 @@ def _facts(messages: Sequence[Said]) -> dict[str, Any]:
 def _profile(facts: dict[str, Any], told: dict[str, str]) -> LeadProfile:
     given = facts.get("profile")
     if isinstance(given, dict):
-        return _merged(LeadProfile(), cast(dict[str, Any], given))
+        return _merged(LeadProfile.model_validate({}), cast(dict[str, Any], given))
     # Without stated facts (a preview chat) what was said earlier is all there is; unchecked values stay out
-    return _merged(LeadProfile(), {k: v for k, v in told.items() if k not in {"cnpj", "email", "phone"}})
+    return _merged(LeadProfile.model_validate({}), {k: v for k, v in told.items() if k not in {"cnpj", "email", "phone"}})
 
 
 def _merged(profile: LeadProfile, values: Any) -> LeadProfile:
@@ -174,7 +178,12 @@ def _record(turn: _Turn) -> list[Call]:
         calls.append(Call("record_temperature", {"temperature": quality.temperature, **parts}))
     reason = _handoff_reason(turn, quality)
     wants_quote = turn.ever & {"price", "buy"} or reason == "hot_lead" or not _open_slots(turn)
-    if turn.profile.need and wants_quote and not turn.wants & {"erasure", "off_topic", "injection", "cold", "thanks", "bye"} and "cold" not in turn.ever:
+    if (
+        turn.profile.need
+        and wants_quote
+        and not turn.wants & {"erasure", "off_topic", "injection", "cold", "thanks", "bye"}
+        and "cold" not in turn.ever
+    ):
         note = "; ".join(filter(None, (turn.profile.urgency, _place(turn.profile))))
         args = {"items": turn.profile.need, "quantity": turn.profile.volume, "note": note or None}
         calls.append(Call("create_quote_request", {k: v for k, v in args.items() if v}))
@@ -247,7 +256,12 @@ def _reply(turn: _Turn) -> str:
     def speak(options: Sequence[str]) -> str:
         return pick(options, turn.seed).format(**names)
 
-    for intent, options in (("audio", say.AUDIO), ("opt_out", say.OPT_OUT), ("erasure", say.ERASURE), ("opt_out_unsure", say.OPT_OUT_UNSURE)):
+    for intent, options in (
+        ("audio", say.AUDIO),
+        ("opt_out", say.OPT_OUT),
+        ("erasure", say.ERASURE),
+        ("opt_out_unsure", say.OPT_OUT_UNSURE),
+    ):
         if intent in turn.wants:
             return speak(options)
     if "human" in turn.wants:
@@ -277,7 +291,9 @@ def _reply(turn: _Turn) -> str:
             return " ".join([*parts, pick(options, turn.seed).format(why=reason)])
     if "cold" in turn.wants:
         return " ".join([*parts[: 1 if turn.first else 0], speak(say.COLD)])
-    fresh = bool(_stored(turn)) or bool(turn.wants & (_LOOKUP | {"price", "discount", "buy", "injection", "off_topic", "greeting", "identity"}))
+    fresh = bool(_stored(turn)) or bool(
+        turn.wants & (_LOOKUP | {"price", "discount", "buy", "injection", "off_topic", "greeting", "identity"})
+    )
     if "bye" in turn.wants and not fresh:
         return speak(say.BYE)
     if "thanks" in turn.wants and not fresh:
@@ -294,7 +310,9 @@ def _reply(turn: _Turn) -> str:
 
 def _greeting(turn: _Turn, names: dict[str, str]) -> str:
     low = fold(turn.text)
-    greet = next((f"{g}!" for g, f in (("Bom dia", "bom dia"), ("Boa tarde", "boa tarde"), ("Boa noite", "boa noite")) if f in low), "Olá!")
+    greet = next(
+        (f"{g}!" for g, f in (("Bom dia", "bom dia"), ("Boa tarde", "boa tarde"), ("Boa noite", "boa noite")) if f in low), "Olá!"
+    )
     return pick(say.HELLO if turn.first else say.HELLO_AGAIN, turn.seed).format(greet=greet, **names)
 
 
@@ -340,7 +358,7 @@ def quote(question: str, need: str, answer: Any) -> str:
         title = str(row.get("title") or row.get("source") or "")
         relevance = float(row.get("score") or 0)
         for sentence in re.split(r"(?<=[.!?])\s+|\n+", str(row.get("text", ""))):
-            sentence = sentence.strip("-• #*\t ")
+            sentence = re.sub(r"^[\s•#*-]+|\s+$", "", sentence)
             if len(sentence) < 12 or sentence.endswith("?") or _MONEY_OR_TIME.search(sentence):
                 continue
             words = set(terms(f"{title} {sentence}"))

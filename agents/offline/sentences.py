@@ -11,13 +11,24 @@ ASK: dict[str, tuple[str, ...]] = {
     "need": ("Qual equipamento você procura?", "O que você precisa para a sua cozinha?", "Que equipamento você está buscando?"),
     "company": ("Qual é a sua empresa?", "De qual empresa você fala?", "Qual o nome da sua empresa?"),
     "cnpj": ("Pode me passar o CNPJ?", "Qual é o CNPJ da empresa?", "Você tem o CNPJ à mão?"),
-    "city": ("Em qual cidade e estado vocês ficam?", "Qual é a cidade e o estado da entrega?", "Em que cidade e UF vai ficar o equipamento?"),
+    "city": (
+        "Em qual cidade e estado vocês ficam?",
+        "Qual é a cidade e o estado da entrega?",
+        "Em que cidade e UF vai ficar o equipamento?",
+    ),
     "state": ("{city} de qual estado?", "{city} fica em qual UF?", "Em que estado fica {city}?"),
     "volume": ("Quantas unidades você imagina?", "Qual a quantidade que você precisa?", "Você pensa em quantas unidades?"),
     "urgency": ("Para quando você precisa?", "Você tem um prazo em mente?", "Para quando seria?"),
-    "email": ("Qual e-mail uso para a proposta?", "Pode me passar um e-mail para a proposta?", "Em qual e-mail você recebe a proposta?"),
+    "email": (
+        "Qual e-mail uso para a proposta?",
+        "Pode me passar um e-mail para a proposta?",
+        "Em qual e-mail você recebe a proposta?",
+    ),
 }
-FIRST_QUESTION = ("Com quem eu falo e qual equipamento você procura?", "Como posso te chamar e o que você precisa para a sua cozinha?")
+FIRST_QUESTION = (
+    "Com quem eu falo e qual equipamento você procura?",
+    "Como posso te chamar e o que você precisa para a sua cozinha?",
+)
 HELLO = ("{greet} Aqui é a assistente virtual da {company}.", "{greet} Sou a assistente virtual da {company}, bem-vindo(a).")
 HELLO_AGAIN = ("{greet}", "{greet} Bom te ver por aqui.")
 NICE = ("Prazer, {name}!", "Muito prazer, {name}!", "Oi, {name}!")
@@ -33,7 +44,10 @@ DISCOUNT = (
     "Condições comerciais são definidas só pela equipe, na proposta formal; eu não consigo negociar por aqui.",
     "Sobre condições, quem pode falar é a equipe comercial, na proposta formal.",
 )
-PAYMENT = ("As formas de pagamento vêm detalhadas na proposta formal da equipe.", "A equipe comercial apresenta as formas de pagamento junto com a proposta.")
+PAYMENT = (
+    "As formas de pagamento vêm detalhadas na proposta formal da equipe.",
+    "A equipe comercial apresenta as formas de pagamento junto com a proposta.",
+)
 INJECTION = (
     "Eu só consigo ajudar com o atendimento da {company}, dentro das nossas regras.",
     "Isso eu não posso fazer, mas sigo à disposição para o atendimento da {company}.",
@@ -51,7 +65,8 @@ HUMAN = (
     "Sem problema, estou chamando uma pessoa da equipe. O que conversamos até aqui já vai junto.",
 )
 HOT = (
-    "{name_comma}já tenho o que preciso. Passei tudo para a nossa equipe comercial, que assume a conversa e prepara a proposta formal.",
+    "{name_comma}já tenho o que preciso. Passei tudo para a nossa equipe comercial, que assume a conversa e "
+    "prepara a proposta formal.",
     "Obrigada{comma_name}! Seu pedido já está com a equipe comercial, que continua por aqui com a proposta formal.",
 )
 COMPLETE = (
@@ -95,6 +110,7 @@ REJECTED: dict[str, tuple[str, ...]] = {
     "state": ("Não reconheci esse estado. Qual é a UF?",),
 }
 LABELS = {
-    "need": "{value}", "volume": "quantidade {value}", "urgency": "prazo desejado: {value}", "company": "empresa {value}", "city": "{value}",
+    "need": "{value}", "volume": "quantidade {value}", "urgency": "prazo desejado: {value}", "company": "empresa {value}",
+    "city": "{value}",
     "cnpj": "o CNPJ", "email": "o e-mail", "phone": "o telefone", "state": "{value}", "name": "{value}",
 }  # fmt: skip

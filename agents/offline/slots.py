@@ -21,63 +21,112 @@ from agents.offline.words import (
 EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 EMAIL_LIKE = re.compile(r"\S+@\S*")
 CNPJ = re.compile(r"(?<![0-9a-z])[0-9a-z]{2}[. ]?[0-9a-z]{3}[. ]?[0-9a-z]{3} ?[/ ]? ?[0-9a-z]{4} ?[- ]? ?[0-9]{2}(?![0-9a-z])")
-CNPJ_SAID = re.compile(r"\bcnpj\b(?: (?:da empresa|dela|dele|nosso))?(?: ?(?:e|:|eh|=|numero|n[o.]*))*\s*:?\s*([0-9a-z][0-9a-z./ -]{6,22}[0-9])")
+CNPJ_SAID = re.compile(
+    r"\bcnpj\b(?: (?:da empresa|dela|dele|nosso))?(?: ?(?:e|:|eh|=|numero|n[o.]*))*\s*:?\s*([0-9a-z][0-9a-z./ -]{6,22}[0-9])"
+)
 PHONE = re.compile(r"(?<![\d.,/-])(?:\+?55[ -]?)?\(?0?([1-9]\d)\)?[ -]?(9?[ ]?\d{4})[ -]?(\d{4})(?![\d/-])")
 _UF = "|".join(sorted({uf.lower() for uf in STATES.values()}))
 _STATE_NAMES = "|".join(sorted((re.escape(n) for n in STATES), key=len, reverse=True))
 _WORD = r"[^\W\d_][\w'’-]*"
 CITY_UF = re.compile(rf"((?:{_WORD} ){{0,4}}{_WORD}) ?(?:[/,(–-] ?| )({_UF})\b\)?", re.UNICODE)
 PLACE_SAID = re.compile(
-    r"\b(?:sou|somos|falo|falamos|estou|estamos|to|tamo|moro|moramos|fico|fica|ficamos|aqui|entregam?|entregar|instalar|cidade|atendem|loja|unidade|sede)"
+    r"\b(?:sou|somos|falo|falamos|estou|estamos|to|tamo|moro|moramos|fico|fica|ficamos|aqui|entregam?|entregar|"
+    r"instalar|cidade|atendem|loja|unidade|sede)"
     r"(?: (?:tambem|aqui|la|localizad[oa]s?|sediad[oa]s?))?"
     rf"(?: e)?:? (?:de|da|do|em|no|na|aqui em|aqui de|cidade de) ({_WORD}(?: {_WORD}){{0,4}})"
 )
 NAME_SAID = re.compile(
-    rf"\b(?:meu nome e|meu nome eh|me chamo|pode me chamar de|chamo-me|nome:|(?:aqui|quem fala) (?:e|eh)(?: [oa])?|sou [oa]|aqui [oa])\s*({_WORD}(?: {_WORD}){{0,3}})"
+    rf"\b(?:meu nome e|meu nome eh|me chamo|pode me chamar de|chamo-me|nome:|(?:aqui|quem fala) (?:e|eh)(?: [oa])?|"
+    rf"sou [oa]|aqui [oa])\s*({_WORD}(?: {_WORD}){{0,3}})"
 )
+_HERE = re.compile(rf"(?:oi|ola|bom dia|boa tarde|boa noite)?[,!. ]*({_WORD}(?: {_WORD})?) (?:aqui|falando)\b")
 NAME_BARE_SOU = re.compile(rf"\bsou ({_WORD}(?: {_WORD}){{0,2}})")
 COMPANY_SAID = re.compile(
-    rf"\b(?:(?:minha|nossa|a) empresa (?:se chama|chama|e|eh)(?: [oa])?|empresa:|(?:da|na|pela|nossa) empresa|razao social:?|trabalho (?:na|no|para a|para o)|falo (?:da|do)|falamos (?:da|do)|represento (?:a|o))\s+([\w&'’.-]+(?: [\w&'’.-]+){{0,4}})"
+    r"\b(?:(?:minha|nossa|a) empresa (?:se chama|chama|e|eh)(?: [oa])?|empresa:|(?:da|na|pela|nossa) empresa|razao "
+    r"social:?|trabalho (?:na|no|para a|para o)|falo (?:da|do)|falamos (?:da|do)|represento (?:a|"
+    r"o))\s+([\w&'’.-]+(?: [\w&'’.-]+){0,4})"
 )
 BUSINESS_NAMED = re.compile(rf"\b((?:{BUSINESS})) ([\w&'’-]+(?: [\w&'’-]+){{0,3}})")
 NEED_SAID = re.compile(
-    r"\b(?:preciso|precisamos|precisando|quero|queremos|queria|gostaria|procuro|procurando|procuramos|busco|buscando|buscamos|interesse|interessad[oa]s?|interessamos|comprar|orcamento|cotacao|cotar|orcar|trocar)"
-    r"(?: (?:de|em|por|um orcamento de|um orcamento para|um orcamento|uma cotacao de|comprar|cotar|orcar|saber|trocar|adquirir|fazer|ver))*"
-    r" ((?:um|uma|uns|umas|o|a|os|as|meu|minha|nosso|nossa|\d+|dois|duas|tres|quatro|cinco|seis|sete|oito|nove|dez)? ?[^\n.,;!?]{3,80})"
+    r"\b(?:preciso|precisamos|precisando|quero|queremos|queria|gostaria|procuro|procurando|procuramos|busco|"
+    r"buscando|buscamos|interesse|interessad[oa]s?|interessamos|comprar|orcamento|cotacao|cotar|orcar|trocar)"
+    r"(?: (?:de|em|por|um orcamento de|um orcamento para|um orcamento|uma cotacao de|comprar|cotar|orcar|saber|"
+    r"trocar|adquirir|fazer|ver))*"
+    r" ((?:um|uma|uns|umas|o|a|os|as|meu|minha|nosso|nossa|\d+|dois|duas|tres|quatro|cinco|seis|sete|oito|nove|"
+    r"dez)? ?[^\n.,;!?]{3,80})"
 )
 NEED_CUT = re.compile(
-    r" (?:para|pra|pro|por favor|pfv|pf|urgente|urgentemente|ate|o quanto antes|ainda|hoje|amanha|essa semana|esta semana|este mes|esse mes|em|aqui|sou|meu nome|da empresa|e sou|e meu|com urgencia|no mes|semana que vem|mes que vem|quanto|qual|que|voces|porque)\b"
+    r" (?:para|pra|pro|por favor|pfv|pf|urgente|urgentemente|ate|o quanto antes|ainda|hoje|amanha|essa semana|esta "
+    r"semana|este mes|esse mes|em|aqui|sou|meu nome|da empresa|e sou|e meu|com urgencia|no mes|semana que vem|mes "
+    r"que vem|quanto|qual|que|voces|porque)\b"
 )
 NEED_EMPTY = re.compile(
-    r"^(?:um |uma |o |a )?(?:orcamento|cotacao|preco|informac\w+|saber\b.*|falar\b.*|ajuda|atendimento|atendente|desconto|isso|ver|mais|entender\b.*|conhecer\b.*|produto|equipamento|equipamentos|produtos)s?$"
+    r"^(?:um |uma |o |a )?(?:orcamento|cotacao|preco|informac\w+|saber\b.*|falar\b.*|ajuda|atendimento|atendente|"
+    r"desconto|isso|ver|mais|entender\b.*|conhecer\b.*|produto|equipamento|equipamentos|produtos)s?$"
 )
 VOLUME_SAID = re.compile(
-    rf"\b(\d{{1,6}}(?:[.]\d{{3}})*|{'|'.join(NUMBER_WORDS)}) (?:a \d+ )?((?:{UNIT_WORDS})(?: (?:por|ao|a cada|/) ?(?:dia|mes|semana|hora|ano)| diari[oa]s| mensa(?:l|is))?)\b"
+    rf"\b(\d{{1,6}}(?:[.]\d{{3}})*|{'|'.join(NUMBER_WORDS)}) (?:a \d+ )?((?:{UNIT_WORDS})(?: (?:por|ao|a cada|/) "
+    rf"?(?:dia|mes|semana|hora|ano)| diari[oa]s| mensa(?:l|is))?)\b"
 )
-VOLUME_ONLY = re.compile(r"^(?:so |apenas |somente |uns |umas |cerca de |mais ou menos |acho que |seriam? |vao ser )*(\d{1,6}|" + "|".join(NUMBER_WORDS) + r")\b(?: (?:so|apenas|mesmo|por enquanto|inicialmente))?$")
+VOLUME_ONLY = re.compile(
+    r"^(?:so |apenas |somente |uns |umas |cerca de |mais ou menos |acho que |seriam? |vao ser )*(\d{1,6}|"
+    + "|".join(NUMBER_WORDS)
+    + r")\b(?: (?:so|apenas|mesmo|por enquanto|inicialmente))?$"
+)
 VOLUME_WORDS = re.compile(r"\b(?:so|apenas|somente) (?:um|uma)\b")
 URGENCY_SAID = re.compile(
     r"\b(?:(?:e |muito |bem )?urgente|urgencia|pra ontem|para ontem|o quanto antes|o mais rapido possivel|imediat\w+|com pressa|"
-    r"(?:ainda |ate )?(?:hoje|amanha)|(?:nesta|nessa|esta|essa|ate o fim da|ate o final da) semana|(?:na )?(?:semana|proxima semana) que vem|(?:na )?proxima semana|"
-    r"(?:neste|nesse|este|esse|ate o fim do|ate o final do) mes|mes que vem|(?:no )?proximo mes|(?:em|ate|daqui a|dentro de|daqui|nos proximos) (?:uns |umas )?(?:\d{1,3}|" + "|".join(NUMBER_WORDS) + r") (?:dias?|semanas?|mes(?:es)?|anos?)|"
-    r"ate (?:o )?dia \d{1,2}(?:/\d{1,2})?|ate (?:segunda|terca|quarta|quinta|sexta|sabado|domingo)|ate (?:janeiro|fevereiro|marco|abril|maio|junho|julho|agosto|setembro|outubro|novembro|dezembro)|"
-    r"sem pressa|sem urgencia|nao (?:tenho|temos|ha|tem) pressa|nao e urgente|so (?:pesquisando|olhando|curiosidade|dando uma olhada|sondando)|(?:estou|to) so (?:pesquisando|olhando|sondando)|apenas pesquisando|ano que vem|proximo ano|sem prazo|sem data|futuramente|mais pra frente|para o futuro)\b"
+    r"(?:ainda |ate )?(?:hoje|amanha)|(?:nesta|nessa|esta|essa|ate o fim da|ate o final da) semana|(?:na "
+    r")?(?:semana|proxima semana) que vem|(?:na )?proxima semana|"
+    r"(?:neste|nesse|este|esse|ate o fim do|ate o final do) mes|mes que vem|(?:no )?proximo mes|(?:em|ate|daqui a|"
+    r"dentro de|daqui|nos proximos) (?:uns |umas )?(?:\d{1,3}|" + "|".join(NUMBER_WORDS) + r") (?:dias?|semanas?|mes(?:es)?|anos?)|"
+    r"ate (?:o )?dia \d{1,2}(?:/\d{1,2})?|ate (?:segunda|terca|quarta|quinta|sexta|sabado|domingo)|ate (?:janeiro|"
+    r"fevereiro|marco|abril|maio|junho|julho|agosto|setembro|outubro|novembro|dezembro)|"
+    r"sem pressa|sem urgencia|nao (?:tenho|temos|ha|tem) pressa|nao e urgente|so (?:pesquisando|olhando|curiosidade|"
+    r"dando uma olhada|sondando)|(?:estou|to) so (?:pesquisando|olhando|sondando)|apenas pesquisando|ano que vem|"
+    r"proximo ano|sem prazo|sem data|futuramente|mais pra frente|para o futuro)\b"
 )
 REFUSAL = re.compile(
-    r"\b(?:nao (?:tenho|sei|possuo|quero (?:informar|passar|dizer)|posso (?:informar|passar)|lembro|vou (?:informar|passar)|uso)|prefiro nao|ainda nao (?:tenho|sei|abri)|sem (?:cnpj|empresa|e-?mail)|pessoa fisica|sou autonom[oa]|nao (?:tem|ha)\b)"
+    r"\b(?:nao (?:tenho|sei|possuo|quero (?:informar|passar|dizer)|posso (?:informar|passar)|lembro|vou (?:informar|"
+    r"passar)|uso)|prefiro nao|ainda nao (?:tenho|sei|abri)|sem (?:cnpj|empresa|e-?mail)|pessoa fisica|sou "
+    r"autonom[oa]|nao (?:tem|ha)\b)"
 )
 _ASKED: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("name", re.compile(r"(?:seu nome|como (?:voce )?se chama|com quem (?:eu )?(?:falo|estou falando)|como posso te chamar|me diz(?:er)? seu nome)")),
-    ("company", re.compile(r"(?:nome d[ao] (?:sua )?(?:empresa|negocio|estabelecimento)|qual (?:e )?(?:a )?(?:sua )?empresa|de qual empresa|que empresa)")),
+    (
+        "name",
+        re.compile(
+            r"(?:seu nome|como (?:voce )?se chama|com quem (?:eu )?(?:falo|estou falando)|como posso te chamar|me "
+            r"diz(?:er)? seu nome)"
+        ),
+    ),
+    (
+        "company",
+        re.compile(
+            r"(?:nome d[ao] (?:sua )?(?:empresa|negocio|estabelecimento)|qual (?:e )?(?:a )?(?:sua )?empresa|de qual "
+            r"empresa|que empresa)"
+        ),
+    ),
     ("cnpj", re.compile(r"\bcnpj\b")),
-    ("need", re.compile(r"(?:o que (?:voce |voces )?(?:precisa|procura|busca)|qual (?:equipamento|produto)|que equipamento|o que esta procurando|como posso ajudar)")),
+    (
+        "need",
+        re.compile(
+            r"(?:o que (?:voce |voces )?(?:precisa|procura|busca)|qual (?:equipamento|produto)|que equipamento|o que esta "
+            r"procurando|como posso ajudar)"
+        ),
+    ),
     ("volume", re.compile(r"(?:quantas|quantos|quantidade|volume)")),
     ("urgency", re.compile(r"(?:para quando|pra quando|prazo|urgencia|quando (?:voce |voces )?(?:precisa|pretende))")),
-    ("city", re.compile(r"(?:qual (?:e )?(?:a )?(?:sua )?cidade|em que cidade|em qual cidade|de qual cidade|cidade e (?:o )?estado|onde (?:voces? )?(?:fica|esta))")),
+    (
+        "city",
+        re.compile(
+            r"(?:qual (?:e )?(?:a )?(?:sua )?cidade|em que cidade|em qual cidade|de qual cidade|cidade e (?:o )?estado|onde "
+            r"(?:voces? )?(?:fica|esta))"
+        ),
+    ),
     ("state", re.compile(r"(?:qual (?:o )?estado|de qual estado|\buf\b|em que estado|cidade e (?:o )?estado)")),
     ("email", re.compile(r"e-?mail")),
     ("phone", re.compile(r"(?:telefone|celular|whatsapp) (?:para|de) contato|qual (?:o )?(?:seu )?telefone")),
-)  # fmt: skip
+)
 
 
 def asked_in(text: str) -> tuple[str, ...]:
@@ -124,7 +173,11 @@ def _contacts(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]
         if match and (sum(c.isdigit() for c in match[0]) >= 6 or "/" in match[0]):
             found["cnpj"] = text[match.start() : match.end()].strip()
             text, low = _blank(text, low, match.start(), match.end())
-        elif "cnpj" in asked and (match := re.search(r"(?<![\w@])[0-9a-z./-]{8,20}[0-9](?!\w)", low)) and sum(c.isdigit() for c in match[0]) >= 6:
+        elif (
+            "cnpj" in asked
+            and (match := re.search(r"(?<![\w@])[0-9a-z./-]{8,20}[0-9](?!\w)", low))
+            and sum(c.isdigit() for c in match[0]) >= 6
+        ):
             found["cnpj"] = match[0]  # too short or too long: the kit says why
             text, low = _blank(text, low, match.start(), match.end())
     match = PHONE.search(low)
@@ -136,7 +189,9 @@ def _contacts(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]
 
 def _place(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -> None:
     # "para" is the commonest preposition and, with its accent, a state: only the accented spelling names the state
-    low = "".join("\n" if text[i : i + 4].lower() == "para" or text[i - 3 : i + 1].lower() == "para" else c for i, c in enumerate(low))
+    low = "".join(
+        "\n" if text[i : i + 4].lower() == "para" or text[i - 3 : i + 1].lower() == "para" else c for i, c in enumerate(low)
+    )
     for match in CITY_UF.finditer(low):
         separated = not match[0][len(match[1]) :].startswith(" ") or match[0][len(match[1]) :].strip()[:1] in "/,(-–"
         uf_raw = text[match.start(2) : match.end(2)]
@@ -146,7 +201,11 @@ def _place(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -
         if city:
             found["city"], found["state"] = city, match[2].upper()
             return
-    if match := re.search(rf"\b(?:em|de|no|na|do|da|cidade|aqui|sou) ({_WORD}(?: {_WORD}){{0,3}}?),? (?:n[oa]|d[oae]|em|estado d[oae])? ?({_STATE_NAMES})\b", low):
+    if match := re.search(
+        rf"\b(?:em|de|no|na|do|da|cidade|aqui|sou) ({_WORD}(?: {_WORD}){{0,3}}?),? (?:n[oa]|d[oae]|em|estado d[oae])? "
+        rf"?({_STATE_NAMES})\b",
+        low,
+    ):
         city = _trim_place(text[match.start(1) : match.end(1)])
         if city and fold(city) not in NOT_A_PLACE:
             found["city"], found["state"] = city, STATES[match[2]]
@@ -166,7 +225,9 @@ def _place(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -
                 break
     if "city" not in found and "city" in asked:
         line = next((tidy(part) for part in re.split(r"[\n,;.!]", text) if tidy(part)), "")
-        city = _trim_place(re.sub(r"(?i)^(?:é |eh |fica |ficamos |sou |somos |estamos |moro |aqui )*(?:em |de |na |no |da |do )?", "", line))
+        city = _trim_place(
+            re.sub(r"(?i)^(?:é |eh |fica |ficamos |sou |somos |estamos |moro |aqui )*(?:em |de |na |no |da |do )?", "", line)
+        )
         if city and len(city.split()) <= 4 and not declines(line) and not any(c.isdigit() for c in city) and "?" not in text:
             folded = fold(city)
             if folded in STATES and folded not in UNIQUE_CITIES:
@@ -206,13 +267,12 @@ def _trim_place(raw: str) -> str:
 
 def _identity(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -> None:
     match = NAME_SAID.search(low)
-    if match and (name := _name(text[match.start(1) : match.end(1)])):
+    if (match and (name := _name(text[match.start(1) : match.end(1)]))) or (
+        (match := NAME_BARE_SOU.search(low))
+        and text[match.start(1)].isupper()
+        and (name := _name(text[match.start(1) : match.end(1)]))
+    ) or ((match := _HERE.match(low)) and (name := _name(text[match.start(1) : match.end(1)]))):
         found["name"] = name
-    elif (match := NAME_BARE_SOU.search(low)) and text[match.start(1)].isupper() and (name := _name(text[match.start(1) : match.end(1)])):
-        found["name"] = name
-    elif match := re.match(rf"(?:oi|ola|bom dia|boa tarde|boa noite)?[,!. ]*({_WORD}(?: {_WORD})?) (?:aqui|falando)\b", low):
-        if name := _name(text[match.start(1) : match.end(1)]):
-            found["name"] = name
     match = COMPANY_SAID.search(low)
     if match and (company := _company(text[match.start(1) : match.end(1)])):
         found["company"] = company
@@ -222,7 +282,9 @@ def _identity(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]
         if tail[:1].isupper() and (company := _company(tail)):
             found["company"] = title(text[match.start(1) : match.end(1)]) + " " + company
             return
-    if (match := re.search(r"\b(?:da|do|na|no) ([A-ZÀ-Ý][\w&'’-]+(?: (?:[A-ZÀ-Ý&][\w&'’-]*|de|da|do|e))*)", text)) and "name" in found:
+    if (
+        match := re.search(r"\b(?:da|do|na|no) ([A-ZÀ-Ý][\w&'’-]+(?: (?:[A-ZÀ-Ý&][\w&'’-]*|de|da|do|e))*)", text)
+    ) and "name" in found:
         company = _company(match[1])
         place = fold(found.get("city", ""))
         if company and fold(company) != place and fold(company) not in UNIQUE_CITIES and fold(company) not in STATES:
@@ -237,7 +299,15 @@ def _name(raw: str) -> str:
         words.append(word)
     for i, word in enumerate(words):
         # "Ana da Padaria Sol": a small word followed by a business starts the company, not the surname
-        if i and fold(word) in {"da", "do", "de"} and (i + 1 >= len(words) or re.fullmatch(BUSINESS, fold(words[i + 1])) or "da" == fold(word) and words[i + 1 : i + 2] and len(words) == i + 2 and i == 1 and words[i + 1][:1].isupper()):
+        if (
+            i
+            and fold(word) in {"da", "do", "de"}
+            and (
+                i + 1 >= len(words)
+                or re.fullmatch(BUSINESS, fold(words[i + 1]))
+                or (fold(word) == "da" and words[i + 1 : i + 2] and len(words) == i + 2 and i == 1 and words[i + 1][:1].isupper())
+            )
+        ):
             words = words[:i]
             break
     name = tidy(" ".join(words))
@@ -247,14 +317,44 @@ def _name(raw: str) -> str:
 def _company(raw: str) -> str:
     words: list[str] = []
     for word in raw.split():
-        if fold(word.strip(".,;")) in {"e", "em", "aqui", "que", "preciso", "quero", "sou", "meu", "para", "pra", "com", "cnpj", "estamos", "fica", "procuro", "precisamos", "queremos", "gostaria", "queria"} and words:
+        if (
+            fold(word.strip(".,;"))
+            in {
+                "e",
+                "em",
+                "aqui",
+                "que",
+                "preciso",
+                "quero",
+                "sou",
+                "meu",
+                "para",
+                "pra",
+                "com",
+                "cnpj",
+                "estamos",
+                "fica",
+                "procuro",
+                "precisamos",
+                "queremos",
+                "gostaria",
+                "queria",
+            }
+            and words
+        ):
             break
         words.append(word)
         if word[-1] in ",;!?":
             break
     company = tidy(" ".join(words))
     folded = fold(company)
-    return "" if len(company) < 2 or folded in NOT_A_NAME or folded.split()[0] in {"pequeno", "grande", "e", "que", "nao", "sim", "nova", "novo", "esta"} else company
+    return (
+        ""
+        if len(company) < 2
+        or folded in NOT_A_NAME
+        or folded.split()[0] in {"pequeno", "grande", "e", "que", "nao", "sim", "nova", "novo", "esta"}
+        else company
+    )
 
 
 def _demand(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -> None:
@@ -262,7 +362,11 @@ def _demand(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) 
     said = NEED_SAID.search(low)
     if product:
         end = product.end()
-        extra = re.match(r" (?:industrial|combinado|profissional|inox|vertical|horizontal|eletric[oa]|a gas|de \d+ \w+|\d+ (?:bocas|litros|gn|kg|portas|cubas|gavetas))+", low[end:])
+        extra = re.match(
+            r" (?:industrial|combinado|profissional|inox|vertical|horizontal|eletric[oa]|a gas|de \d+ \w+|\d+ (?:bocas|"
+            r"litros|gn|kg|portas|cubas|gavetas))+",
+            low[end:],
+        )
         found["need"] = text[product.start() : end + (extra.end() if extra else 0)].strip()
     elif said:
         raw = text[said.start(1) : said.end(1)]
@@ -288,20 +392,33 @@ def _is_duration(unit: str) -> bool:
 
 def _bare(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -> None:
     """Answers without a verb ("Maria Souza", "Padaria Sol", "3") count only for what was asked."""
-    line = re.sub(r"(?i)^(?:oi|olá|ola|bom dia|boa tarde|boa noite|sim|claro|ok|certo|beleza|pode ser|é|eh)[,!. ]+", "", tidy(text.split("\n")[0]))
+    line = re.sub(
+        r"(?i)^(?:oi|olá|ola|bom dia|boa tarde|boa noite|sim|claro|ok|certo|beleza|pode ser|é|eh)[,!. ]+",
+        "",
+        tidy(text.split("\n")[0]),
+    )
     folded = fold(line)
     if not line or "?" in text or declines(text):
         return
-    if "name" in asked and "name" not in found:
-        first = re.split(r"[,;]| da empresa | do | da ", line)[0]
-        if 1 <= len(first.split()) <= 4 and not any(c.isdigit() for c in first) and (name := _name(first)) and len(name.split()) == len(tidy(first).split()):
-            if fold(name) != fold(found.get("city", "")) and fold(name).split()[0] not in NOT_A_NAME and fold(name) != fold(found.get("need", "")):
-                found["name"] = name
-    if "company" in asked and "company" not in found and "name" not in asked and len(line.split()) <= 6 and not {"need", "urgency"} & found.keys():
-        if fold(line) not in NOT_A_NAME and fold(line) != fold(found.get("city", "")) and (company := _company(re.sub(r"(?i)^(?:a |o |é a |é o |se chama |chama )", "", line))):
+    if "name" in asked and "name" not in found and (name := _bare_name(line, found)):
+        found["name"] = name
+    wants_company = "company" in asked and "company" not in found and "name" not in asked and not {"need", "urgency"} & found.keys()
+    if wants_company and len(line.split()) <= 6 and fold(line) not in NOT_A_NAME | {fold(found.get("city", ""))}:
+        company = _company(re.sub(r"(?i)^(?:a |o |é a |é o |se chama |chama )", "", line))
+        if company:
             found["company"] = company
     if "volume" in asked and "volume" not in found and (match := VOLUME_ONLY.match(folded)):
         found["volume"] = match[1]
-    if "need" in asked and "need" not in found and 1 <= len(line.split()) <= 8 and not NEED_EMPTY.match(folded) and not set(folded.split()) <= NOT_A_NAME:
-        if not {"city", "name", "company"} & found.keys():
-            found["need"] = line
+    wants_need = "need" in asked and not {"need", "city", "name", "company"} & found.keys()
+    if wants_need and len(line.split()) <= 8 and not NEED_EMPTY.match(folded) and not set(folded.split()) <= NOT_A_NAME:
+        found["need"] = line
+
+
+def _bare_name(line: str, found: dict[str, str]) -> str:
+    first = tidy(re.split(r"[,;]| da empresa | do | da ", line)[0])
+    if not 1 <= len(first.split()) <= 4 or any(c.isdigit() for c in first):
+        return ""
+    name = _name(first)
+    taken = {fold(found.get("city", "")), fold(found.get("need", ""))}
+    whole = name and len(name.split()) == len(first.split())
+    return name if whole and fold(name) not in taken and fold(name).split()[0] not in NOT_A_NAME else ""

@@ -36,6 +36,4 @@ def title(text: str) -> str:
     words = text.split()
     if text != text.lower() and text != text.upper():
         return " ".join(words)
-    return " ".join(
-        w.lower() if i and w.lower() in _SMALL else w[:1].upper() + w[1:].lower() for i, w in enumerate(words)
-    )
+    return " ".join(w.lower() if i and w.lower() in _SMALL else w[:1].upper() + w[1:].lower() for i, w in enumerate(words))

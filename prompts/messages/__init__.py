@@ -50,7 +50,9 @@ def catalogue(locale: str) -> dict[str, str]:
     table = cast(dict[Any, Any], raw)
     wrong = [key for key, text in table.items() if not isinstance(key, str) or not isinstance(text, str)]
     if wrong:
-        raise ValueError(f"{locale}.yaml: {', '.join(map(str, wrong))}: an id and its text must both be strings; put quotes around them")
+        raise ValueError(
+            f"{locale}.yaml: {', '.join(map(str, wrong))}: an id and its text must both be strings; put quotes around them"
+        )
     return cast(dict[str, str], table)
 
 

@@ -1,5 +1,5 @@
-"""What agents can call, by job. A kit is plain async methods with docstrings for the model; it speaks Protocols and knows no vendor,
-no database and no gate: the wiring hands those in. Every answer is JSON text, so that a model and a test read the same."""
+"""What agents can call, by job. A kit is plain async methods with docstrings for the model; it speaks Protocols and knows no
+vendor, no database and no gate: the wiring hands those in. Every answer is JSON text, so that a model and a test read the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Tool = Callable[..., Awaitable[str]]
 
 
 def as_json(value: Any, locale: str = DEFAULT_LOCALE) -> str:
-    """Compact JSON for a model. Money is shown in major units (a model reads minor ones as whole currency), messages as sentences."""
+    """Compact JSON for a model. Money in major units (minor ones read as whole currency), messages as sentences."""
     return json.dumps(_plain(value, locale), ensure_ascii=False)
 
 

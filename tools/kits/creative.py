@@ -1,6 +1,6 @@
 """CreativeKit: collecting ad copy that fits a platform. Like the lead kit it only collects; the caller stores `variants()`.
 
-Limits are characters that a platform shows or accepts, as its ad specifications state them (Meta: 40 headline / 125 text before "see
+Limits are characters a platform shows or accepts, as its ad specifications state them (Meta: 40 headline / 125 text before "see
 more"; TikTok: 100 text, name 40; Google responsive search ads: 30 / 90; LinkedIn: 70 / 150 before truncation).
 """
 
@@ -30,7 +30,8 @@ LIMITS: dict[Platform, Limit] = {
     "linkedin": Limit(70, 150, ("LEARN_MORE", "SHOP_NOW")),
 }
 _CLAIMS = re.compile(
-    r"\b(?:melhor do (?:brasil|mundo)|n[ºo°] ?1|garantid[oa]|milagr\w+|cura\w*|100 ?%|gr[aá]tis|[uú]ltim[ao]s? unidades?|s[oó] hoje|imperd[ií]vel|"
+    r"\b(?:melhor do (?:brasil|mundo)|n[ºo°] ?1|garantid[oa]|milagr\w+|cura\w*|100 ?%|gr[aá]tis|[uú]ltim[ao]s? "
+    r"unidades?|s[oó] hoje|imperd[ií]vel|"
     r"best in the world|number one|guaranteed|free|last chance|only today)\b|[!]{2,}",
     re.IGNORECASE,
 )

@@ -103,7 +103,7 @@ class LeadKit:
             phone: phone number with area code.
 
         Returns:
-            JSON with `stored`, `rejected` (slot to reason: tell the lead and ask again), `missing` (what may still be asked) and `profile`.
+            JSON with `stored`, `rejected` (slot to reason: tell the lead, ask again), `missing` (still to ask) and `profile`.
         """
         given = {"name": name, "company": company, "cnpj": cnpj, "need": need, "volume": volume, "urgency": urgency, "city": city}
         given |= {"state": state, "email": email, "phone": phone}

@@ -197,7 +197,9 @@ class MediaKit:
         """Requests that wait for a manager's approval."""
         return self._say({"rows": list(await self._desk.approvals())})
 
-    async def propose_budget_change(self, campaign: str, percent: str | None = None, amount: str | None = None, delta: str | None = None) -> str:
+    async def propose_budget_change(
+        self, campaign: str, percent: str | None = None, amount: str | None = None, delta: str | None = None
+    ) -> str:
         """Ask for another daily budget. The rules decide: done, waiting for approval, or refused with reasons.
 
         Args:
@@ -281,12 +283,16 @@ def _wanted(current: Money, percent: str | None, amount: str | None, delta: str 
 
 def _words(text: str) -> list[str]:
     bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
-    return [w for w in re.findall(r"[a-z0-9]+", bare) if w not in {"a", "o", "da", "de", "do", "campanha", "campaign", "the", "no", "na", "on", "in"}]
+    return [
+        w
+        for w in re.findall(r"[a-z0-9]+", bare)
+        if w not in {"a", "o", "da", "de", "do", "campanha", "campaign", "the", "no", "na", "on", "in"}
+    ]
 
 
 def resolve(name: str, rows: Sequence[CampaignRow]) -> list[CampaignRow]:
-    """The campaigns a name may mean: an id, an exact name, all of its words, or a close spelling; several when in doubt. A platform's
-    name narrows down ("forno no tiktok")."""
+    """The campaigns a name may mean: an id, an exact name, all of its words, or a close spelling; several when in doubt.
+    A platform's name narrows down ("forno no tiktok")."""
     exact = [row for row in rows if name.strip() == row.id]
     if exact:
         return exact

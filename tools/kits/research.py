@@ -38,7 +38,9 @@ class ResearchKit:
             query: what to look for, such as "garrafa térmica".
         """
         wanted = set(words(query))
-        scored = [(len(wanted & set(words(f"{p.name} {p.description} {' '.join(p.keywords)}"))), p) for p in await self._source.products()]
+        scored = [
+            (len(wanted & set(words(f"{p.name} {p.description} {' '.join(p.keywords)}"))), p) for p in await self._source.products()
+        ]
         best = [p for hits, p in sorted(scored, key=lambda pair: (-pair[0], pair[1].id)) if hits and hits >= (len(wanted) + 1) // 2]
         return as_json({"rows": [_row(p) for p in best[:5]], "asked": query})
 
