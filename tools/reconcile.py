@@ -34,6 +34,8 @@ class Reconciler:
         self._monotonic = monotonic
         self._sleep = sleep
         self._unsettled: dict[str, float] = {}
+        # What this process created itself: a list that lags must not make it create that again.
+        self._made: dict[str, str] = {}
 
     async def ensure(
         self,
@@ -53,11 +55,14 @@ class Reconciler:
         if found is not None:
             self._unsettled.pop(name, None)
             return found
+        if name in self._made:
+            return self._made[name]
         since = self._unsettled.get(name)
         if since is not None and self._monotonic() - since < self._settle and not deduplicated:
             raise UnknownOutcome(self._vendor, operation, "an earlier attempt was not answered and may still appear in the lists")
         try:
-            return await create()
+            self._made[name] = await create()
+            return self._made[name]
         except UnknownOutcome:
             self._unsettled[name] = self._monotonic()
             for wait in self._waits:
@@ -88,6 +93,10 @@ class Reconciler:
             await write()
         except UnknownOutcome as error:
             lost = error.detail
+        return await self.proven(operation, read, agrees, lost)
+
+    async def proven(self, operation: str, read: Callable[[], Awaitable[_T]], agrees: Callable[[_T], bool], lost: str) -> _T:
+        """Reads until a read shows what was written. Raises UnknownOutcome saying `lost`, or what a read failed of."""
         for wait in (0.0, *self._waits):
             if wait:
                 await self._sleep(wait)

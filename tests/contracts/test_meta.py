@@ -126,6 +126,19 @@ async def test_while_lists_lag_behind_a_lost_create_is_not_repeated(sandbox, clo
     assert len(made(sandbox, "campaign.create")) == 1
 
 
+async def test_a_list_that_lags_does_not_double_what_this_process_made(sandbox, clock):
+    ads = ads_at(sandbox.url, clock)
+    sandbox.app.state.book.list_lag = timedelta(minutes=2)
+    with permitted():
+        for _ in range(2):
+            with pytest.raises(UnknownOutcome, match="do not show"):
+                await ads.publish(order(), "key-1")
+        assert [w for w in sandbox.writes() if w["detail"].get("status") == "ACTIVE"] == []
+        sandbox.app.state.book.list_lag = timedelta(0)
+        await ads.publish(order(), "key-1")
+    assert [len(made(sandbox, f"{level}.create")) for level in ("campaign", "adset", "ad")] == [1, 1, 2]
+
+
 @pytest.mark.parametrize("match", ["POST .*/adsets$", "POST .*/ads$"])
 async def test_what_an_interrupted_attempt_left_is_paused_and_found(sandbox, ads, match):
     sandbox.fault(match, "rate_limit")

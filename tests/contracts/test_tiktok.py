@@ -112,8 +112,10 @@ async def test_the_token_keeps_a_retry_single_even_while_lists_lag_behind(ads, s
     sandbox.app.state.book.list_lag = timedelta(minutes=2)
     sandbox.fault("POST .*/campaign/create/$", "commit_then_500")
     with permitted():
-        with pytest.raises(UnknownOutcome):
-            await ads.publish(order(), "key-1")
+        for _ in range(3):
+            with pytest.raises(UnknownOutcome):
+                await ads.publish(order(), "key-1")
+        assert {w["detail"]["status"] for w in sandbox.writes() if w["operation"].endswith((".create", ".status"))} == {"DISABLE"}
         sandbox.advance(timedelta(minutes=3))
         sandbox.app.state.book.list_lag = timedelta(0)
         await ads.publish(order(), "key-1")

@@ -172,10 +172,13 @@ class MetaAds:
         steps += [(group, "adset.activate", SET_FIELDS), (campaign, "campaign.activate", CAMPAIGN_FIELDS)]
         for ident, operation, fields in steps:
             await self._switch(ident, operation, fields, "ACTIVE")
-        try:
-            return await self._published(campaign)
-        except VendorError as error:
-            raise UnknownOutcome(VENDOR, "publish", f"activated, but it could not be read back: {error.detail}") from None
+        made = {group, *ads}
+        return await self._reconcile.proven(
+            "publish",
+            partial(self._published, campaign),
+            lambda seen: made <= {one.external_id for one in seen.objects},
+            "activated, but the lists do not show all of it yet",
+        )
 
     def _check(self, action: PublishCampaign, facts: AccountFacts) -> int:
         budget = action.daily_budget
@@ -256,9 +259,18 @@ class MetaAds:
 
     async def _verify(self, campaign: str, group: str, ads: list[str], units: int) -> None:
         """Reads every level back before anything is switched on. Raises Refused naming each difference."""
-        head = await self._graph.get(campaign, "campaign.verify", fields=CAMPAIGN_FIELDS)
-        body = await self._graph.get(group, "adset.verify", fields=SET_FIELDS)
-        tail = await self._graph.pages(f"{group}/ads", "ad.verify", fields=AD_FIELDS)
+
+        async def read() -> tuple[Row, Row, list[Row]]:
+            head = await self._graph.get(campaign, "campaign.verify", fields=CAMPAIGN_FIELDS)
+            body = await self._graph.get(group, "adset.verify", fields=SET_FIELDS)
+            return head, body, await self._graph.pages(f"{group}/ads", "ad.verify", fields=AD_FIELDS)
+
+        def complete(seen: tuple[Row, Row, list[Row]]) -> bool:
+            return set(ads) <= {str(row["id"]) for row in seen[2]}
+
+        head, body, tail = await self._reconcile.proven(
+            "publish", read, complete, "created, but the lists do not show all of it yet"
+        )
         ordered = {"daily_budget": str(units), "optimization_goal": GOAL, "billing_event": BILLING, "campaign_id": campaign}
         wrong = [
             f"{level} {name} is {row.get(name)!r}, ordered {wanted!r}"
@@ -273,7 +285,6 @@ class MetaAds:
         if promoted.get("pixel_id") != self._pixel or promoted.get("custom_event_type") != EVENT:
             wrong.append(f"ad set promoted_object is {promoted!r}")
         states = {str(row["id"]): str(row.get("status")) for row in (head, body, *tail)}
-        wrong += [f"ad {ad} is missing" for ad in ads if ad not in states]
         # An earlier attempt may have got as far as switching something on, but always from the ads upward.
         if states[campaign] == "ACTIVE" and {states.get(ident) for ident in (group, *ads)} != {"ACTIVE"}:
             wrong.append("the campaign is already ACTIVE while what hangs below it is not ready")

@@ -174,10 +174,13 @@ class TikTokAds:
         steps: tuple[tuple[Level, list[str]], ...] = (("ad", ads), ("adgroup", [group]), ("campaign", [campaign]))
         for level, ids in steps:
             await self._switch(level, ids, "ENABLE", f"{level}.enable")
-        try:
-            return await self._published(campaign)
-        except VendorError as error:
-            raise UnknownOutcome(VENDOR, "publish", f"enabled, but it could not be read back: {error.detail}") from None
+        made = {group, *ads}
+        return await self._reconcile.proven(
+            "publish",
+            partial(self._published, campaign),
+            lambda seen: made <= {one.external_id for one in seen.objects},
+            "enabled, but the lists do not show all of it yet",
+        )
 
     def _check(self, action: PublishCampaign, facts: AccountFacts) -> None:
         budget = action.daily_budget
@@ -258,8 +261,17 @@ class TikTokAds:
 
     async def _verify(self, campaign: str, group: str, ads: list[str], budget: Money) -> None:
         """Reads every level back before anything is switched on. Raises Refused naming each difference."""
-        head, body = await self._api.one("campaign", campaign), await self._api.one("adgroup", group)
-        tail = await self._api.listed("ad", adgroup_ids=[group])
+
+        async def read() -> tuple[Row, Row, list[Row]]:
+            head, body = await self._api.one("campaign", campaign), await self._api.one("adgroup", group)
+            return head, body, await self._api.listed("ad", adgroup_ids=[group])
+
+        def complete(seen: tuple[Row, Row, list[Row]]) -> bool:
+            return set(ads) <= {row["ad_id"] for row in seen[2]}
+
+        head, body, tail = await self._reconcile.proven(
+            "publish", read, complete, "created, but the lists do not show all of it yet"
+        )
         group_order = {
             "campaign_id": campaign,
             "budget_mode": "BUDGET_MODE_DAY",
@@ -280,7 +292,6 @@ class TikTokAds:
         if shown != budget:
             wrong.append(f"ad group budget is {shown}, ordered {budget}")
         states = {row["ad_id"]: row.get("operation_status") for row in tail}
-        wrong += [f"ad {ad} is missing" for ad in ads if ad not in states]
         below = {body.get("operation_status"), *(states.get(ad) for ad in ads)}
         if head.get("operation_status") != "DISABLE" and below != {"ENABLE"}:
             wrong.append("the campaign is already enabled while what hangs below it is not ready")
