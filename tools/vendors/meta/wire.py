@@ -37,7 +37,6 @@ RATE_CODES = frozenset({4, 17, 32, 613, 80008, *range(80000, 80007)})
 RIGHTS_CODES = frozenset({3, 10, 294, *range(200, 300)})
 TRANSIENT_CODES = frozenset({1, 2, 960})
 TOO_MUCH_DATA = "too_much_data"
-NOT_FOUND = "100/33"
 
 DELIVERY: dict[str, Delivery] = {
     "ACTIVE": "active", "PAUSED": "paused", "CAMPAIGN_PAUSED": "paused", "ADSET_PAUSED": "paused", "PENDING_REVIEW": "in_review",
