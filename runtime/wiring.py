@@ -144,7 +144,7 @@ class House:
             with_models(build_scout, "scout", research),
             with_models(build_copywriter, "copywriter", research),
             with_models(build_media_buyer, "media_buyer", media, policy=policy),
-            with_models(build_analyst, "analyst", media, reports),
+            with_models(build_analyst, "analyst", reports, MediaKit(desk, locale=locale, may_propose=False)),
             with_models(build_sdr, "sdr", LeadKit(LeadProfile()), KnowledgeKit(self.library), company=company).agent,
         ]
         return with_models(build_ceo, "ceo", media, reports, research, members, policy=policy, db=db)
@@ -271,7 +271,7 @@ def bind_jobs(house: House) -> None:
 
 def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookSource]]:
     """The vendors that the operator configured, through the registry."""
-    from tools.registry import make
+    from tools.registry import make, make_webhooks
 
     vendors, secrets = settings.operator.vendors, settings.secrets
     ads: dict[Platform, Any] = {}
@@ -295,7 +295,7 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
             token=secrets.need("zapi_token"),
             client_token=secrets.need("zapi_client_token"),
         )
-        sources["zapi"] = make("zapi.webhooks", path_token=secrets.get("zapi_webhook_token"), instance_id=zapi.instance_id)
+        sources["zapi"] = make_webhooks("zapi", path_token=secrets.get("zapi_webhook_token"), instance_id=zapi.instance_id)
     if (chatwoot := vendors.chatwoot) is not None:
         desk = make(
             "chatwoot",
@@ -306,8 +306,8 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
             user_token=secrets.need("chatwoot_user_token"),
         )
         secret = secrets.get("chatwoot_webhook_secret")
-        sources["chatwoot"] = make(
-            "chatwoot.webhooks",
+        sources["chatwoot"] = make_webhooks(
+            "chatwoot",
             secrets=[secret] if secret else [],
             clock=clock,
             account_id=chatwoot.account_id,
