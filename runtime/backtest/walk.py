@@ -133,8 +133,10 @@ def _sheet(export: Export) -> _Sheet:
     for row in export.rows:
         platforms[position[row.campaign]] = row.platform
     shape = (len(names), days)
-    daily = {
-        name: np.bincount(campaign * days + day, weights=values, minlength=len(names) * days).reshape(shape)
+    daily: dict[str, Floats] = {
+        name: np.asarray(np.bincount(campaign * days + day, weights=values, minlength=len(names) * days), dtype=np.float64).reshape(
+            shape
+        )
         for name, values in rows.items()
     }
     return _Sheet(names, platforms, first, days, daily, campaign, day, hour, rows)
@@ -243,7 +245,7 @@ def _effect(sheet: _Sheet, day: int, i: int, before: float, after: float, margin
     }
 
 
-def _profit(spend: Floats, revenue: Floats, k: Floats, margin: float, elasticity: float = ELASTICITY) -> Floats:
+def _profit(spend: Floats, revenue: Floats, k: Floats, margin: float, elasticity: float | Floats = ELASTICITY) -> Floats:
     """Daily profit with the budget at k times the observed one."""
     return margin * revenue * np.where(k > 0, np.maximum(k, 1e-12) ** elasticity, 0.0) - spend * k
 
@@ -252,22 +254,22 @@ def _draws(spend: Floats, orders: Floats, revenue: Floats, before: Floats, after
     """Resampled changes of profit (campaign x day in, one number per draw out): days, orders and elasticity all vary."""
     rng = np.random.default_rng(seed)
     days = spend.shape[1]
-    value = np.divide(revenue.sum(axis=1), orders.sum(axis=1), out=np.zeros(len(orders)), where=orders.sum(axis=1) > 0)
     result = np.empty(DRAWS)
     picks = rng.integers(0, days, size=(DRAWS, days))
     elasticities = rng.uniform(*ELASTICITY_RANGE, size=DRAWS)
     # The orders of a campaign are one Poisson outcome of its rate: Gamma with half an order of prior, over all its days.
     total = orders.sum(axis=1)
     luck = rng.gamma(np.maximum(total, 0.0) + 0.5, 1.0, size=(DRAWS, len(total))) / np.maximum(total + 0.5, 0.5)
-    for d in range(DRAWS):
-        pick = picks[d]
-        earned = revenue[:, pick] * (luck[d][:, None] if days < 5 else 1.0)
-        earned = np.where(value[:, None] > 0, earned, 0.0)
-        e = float(elasticities[d])
-        change = _profit(spend[:, pick], earned, after[:, pick], margin, e) - _profit(
-            spend[:, pick], earned, before[:, pick], margin, e
-        )
-        result[d] = change.sum()
+    chunk = max(1, min(DRAWS, 2_000_000 // max(1, spend.size)))
+    for first in range(0, DRAWS, chunk):
+        pick, e = picks[first : first + chunk], elasticities[first : first + chunk, None]
+        total_change = np.zeros(len(pick))
+        for i in range(len(spend)):
+            earned = revenue[i][pick] * (luck[first : first + chunk, i : i + 1] if days < 5 else 1.0)
+            spent, k0, k1 = spend[i][pick], before[i][pick], after[i][pick]
+            change = _profit(spent, earned, k1, margin, e) - _profit(spent, earned, k0, margin, e)
+            total_change += change.sum(axis=1)
+        result[first : first + chunk] = total_change
     return result
 
 

@@ -77,6 +77,8 @@ class Market:
         self.outage = (int(rng.integers(10, 20)) * 24, 30) if kind.outage else None
         self.stock = (int(rng.integers(0, self.product.max() + 1)), int(rng.integers(8, 14)) * 24, 96) if kind.stock_out else None
         self.saturation = rng.uniform(0.6, 1.4, n)
+        grid = np.concatenate([[0.02], np.geomspace(0.05, 12, 160)])[:, None] * self.launch
+        self._grid = (grid, np.stack([self.efficiency(g) * g for g in grid]))
 
     def efficiency(self, budget: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Clicks per unit of spend at a daily budget, relative to the launch budget."""
@@ -98,9 +100,8 @@ class Market:
 
     def best_budget(self, day: int, price: float = 1.0) -> np.ndarray[Any, Any]:
         """The budget where the next unit of spend returns `price`, by search on the true curve."""
-        grid = np.concatenate([[0.02], np.geomspace(0.05, 12, 160)])[:, None] * self.launch
-        worth = self.worth * self.drift[:, day]
-        profit = np.stack([worth * self.efficiency(g) * g - price * g for g in grid])
+        grid, clicks = self._grid
+        profit = self.worth * self.drift[:, day] * clicks - price * grid
         best = grid[profit.argmax(axis=0), np.arange(len(self.launch))]
         return np.where(profit.max(axis=0) > 0, best, 0.0)
 
@@ -118,6 +119,7 @@ class Market:
         waiting: list[tuple[int, dict[str, Any], dict[str, Any]]] = []
         last_change: dict[int, int] = {}
         week_spent, paused_wrongly = 0.0, set[int]()
+        day_cap, raised_today, adjusted_today = kind.daily_cap, 0.0, 0
         for hour in range(self.hours):
             day = hour // 24
             if hour % 168 == 0:

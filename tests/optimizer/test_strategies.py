@@ -123,15 +123,21 @@ def test_pacing_by_the_weekly_cap_keeps_budgets_where_they_fit() -> None:
 
 
 def test_a_no_from_the_manager_makes_large_steps_rarer() -> None:
-    history = account({"a": 4.9, "b": 1.0}, days=20, budget=400.0)
+    history = account({"a": 0.8, "b": 4.0}, days=20, budget=400.0, started_at=440)  # too young to be paused
     asked = by_campaign(history)["a"]
     history["changes"] = [
         {"campaign_id": "b", "at": 300 + k, "action": "set_budget", "from": 100.0, "to": 150.0, "state": "rejected"}
         for k in range(40)
     ]
     alone = by_campaign(history)["a"]
-    assert asked["needs_approval"] and asked["daily_budget"] == 600.0
-    assert not alone["needs_approval"] and alone["daily_budget"] == 480.0
+    assert asked["needs_approval"] and asked["daily_budget"] == 200.0
+    assert not alone["needs_approval"] and alone["daily_budget"] == 320.0
+
+
+def test_a_demanded_confidence_is_kept() -> None:
+    history = account({"a": 3.2, "b": 3.3, "c": 3.4}, days=4)
+    assert any(a["confidence"] < 0.85 for a in decide(history, POLICY))
+    assert all(a["confidence"] >= 0.85 for a in decide(history, POLICY | {"min_confidence": 0.85}))
 
 
 def test_thresholds_at_their_word() -> None:

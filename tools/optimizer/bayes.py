@@ -20,9 +20,9 @@ from tools.optimizer.room import Room
 from tools.optimizer.stats import gamma_above, gamma_quantile
 
 PAUSE_E_VALUE = 20.0
-RAISE_SURE = 0.55
+RAISE_SURE = 0.50
 CUT_SURE = 0.75
-BIG_STEP_SURE = 0.95
+BIG_STEP_SURE = 0.98
 PAUSE_SURE = 0.90
 RESUME_SURE = 0.75
 HOURS_BETWEEN = 24
@@ -92,6 +92,7 @@ def propose(book: Book, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
         if action is not None:
             actions.append(action)
     wishes: list[tuple[float, int, Campaign, _Curve]] = []
+    least_sure = number(policy.get("min_confidence")) or 0.0
     for campaign in book.campaigns:
         curve = curves.get(campaign.id)
         if curve is None or not campaign.in_stock:
@@ -105,7 +106,7 @@ def propose(book: Book, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
                 actions.append(action)
                 continue
             if not outage:
-                action = _cut(room, campaign, curve, price, yes)
+                action = _cut(room, campaign, curve, price, yes, least_sure)
                 if action is not None:
                     actions.append(action)
                     continue
@@ -116,7 +117,11 @@ def propose(book: Book, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
             wishes.append((curve.average(campaign.daily_budget) - price, campaign.index, campaign, curve))
     wishes.sort(key=lambda wish: (-wish[0], wish[1]))
     for _, _, campaign, curve in wishes:
-        grow = _raise(room, campaign, curve, price, yes) if campaign.active else _resume(book, room, campaign, curve, price)
+        grow = (
+            _raise(room, campaign, curve, price, yes, least_sure)
+            if campaign.active
+            else _resume(book, room, campaign, curve, price, least_sure)
+        )
         if grow is not None:
             actions.append(grow)
     return ordered(actions)
@@ -125,10 +130,11 @@ def propose(book: Book, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
 def shadow_price(book: Book, est: Estimate, cap: float) -> float:
     """What a unit of budget must return so that all wishes together fit under today's cap; 1 when the cap does not bind."""
     live = [c for c in book.campaigns if c.active and c.in_stock and c.launch_budget > 0]
-    index = np.array([c.index for c in live if math.isfinite(est.value[c.index])], dtype=np.int64)
-    if not len(index) or not math.isfinite(cap):
+    rated = [c for c in live if math.isfinite(est.value[c.index])]
+    index = np.array([c.index for c in rated], dtype=np.int64)
+    if not rated or not math.isfinite(cap):
         return 1.0
-    launch = np.array([book.campaigns[i].launch_budget for i in index])
+    launch = np.array([c.launch_budget for c in rated])
     top = est.value[index] * est.elasticity
 
     def wanted(price: float) -> float:
@@ -240,11 +246,11 @@ def _step(room: Room, campaign: Campaign, curve: _Curve, goal: float, price: flo
     return small
 
 
-def _cut(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: float) -> dict[str, Any] | None:
+def _cut(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: float, least_sure: float) -> dict[str, Any] | None:
     budget = campaign.daily_budget
     over_cap = room.active_total > room.cap_today
     sure = 1.0 - curve.sure_above(price, budget)
-    if sure < (0.5 if over_cap else CUT_SURE) or not campaign.active:
+    if sure < (0.5 if over_cap else max(CUT_SURE, least_sure)) or not campaign.active:
         return None
     ideal = campaign.launch_budget * (curve.value * curve.elasticity / price) ** (1.0 / (1.0 - curve.elasticity))
     goal = max(ideal, FLOOR_SHARE * campaign.launch_budget)
@@ -271,7 +277,7 @@ def _cut(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: float
     )
 
 
-def _raise(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: float) -> dict[str, Any] | None:
+def _raise(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: float, least_sure: float) -> dict[str, Any] | None:
     budget = campaign.daily_budget
     goal = campaign.launch_budget * (curve.value * curve.elasticity / price) ** (1.0 / (1.0 - curve.elasticity))
     if goal <= budget * (1.0 + LEAST_STEP):
@@ -282,7 +288,7 @@ def _raise(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: flo
     if target is None or target <= budget:
         return None
     sure = curve.sure_above(1.0, target)
-    if sure < RAISE_SURE:
+    if sure < max(RAISE_SURE, least_sure):
         return None
     approval = room.needs_approval(campaign, target)
     room.take(campaign, budget, target)
@@ -299,7 +305,7 @@ def _raise(room: Room, campaign: Campaign, curve: _Curve, price: float, yes: flo
     )
 
 
-def _resume(book: Book, room: Room, campaign: Campaign, curve: _Curve, price: float) -> dict[str, Any] | None:
+def _resume(book: Book, room: Room, campaign: Campaign, curve: _Curve, price: float, least_sure: float) -> dict[str, Any] | None:
     if not room.may_resume(campaign):
         return None
     budget = campaign.daily_budget
@@ -311,7 +317,7 @@ def _resume(book: Book, room: Room, campaign: Campaign, curve: _Curve, price: fl
     )
     if not stock and book.now - last.at < HOURS_BEFORE_RESUME:
         return None
-    if sure < (0.5 if stock else RESUME_SURE):
+    if sure < max(0.5 if stock else RESUME_SURE, least_sure):
         return None
     room.take(campaign, 0.0, budget)
     return proposal(

@@ -90,7 +90,7 @@ def estimate(book: Book, policy: Mapping[str, Any]) -> Estimate:
         orders=got,
         orders_needed=needed,
         delay_h=float(delay),
-        outage=outage[:, -72:].any(axis=1),
+        outage=np.asarray(outage[:, -72:].any(axis=1)),
         elasticity=elasticity,
     )
 

@@ -145,7 +145,7 @@ def _column(columns: Mapping[str, Any], name: str, size: int) -> Floats | None:
 
 def _grids(columns: Mapping[str, Any], ids: Mapping[Any, int], now: int) -> tuple[dict[str, Floats], frozenset[str]]:
     count = len(set(ids.values()))
-    grid = {name: np.zeros((count, HOURS)) for name in COUNTS}
+    grid: dict[str, Floats] = {name: np.zeros((count, HOURS)) for name in COUNTS}
     names: Any = columns.get("campaign_id")
     size = 0 if names is None else len(names)
     if size == 0 or count == 0:
@@ -153,7 +153,7 @@ def _grids(columns: Mapping[str, Any], ids: Mapping[Any, int], now: int) -> tupl
     hour = _column(columns, "hour", size)
     if hour is None:
         raise ValueError("history.metrics: column 'hour' is missing or not as long as 'campaign_id'")
-    listed: Any = names.tolist() if hasattr(names, "tolist") else names
+    listed: Any = names.tolist() if isinstance(names, np.ndarray) else names
     lookup = ids.get
     row = np.array([lookup(name, -1) for name in listed], dtype=np.int64)
     offset = np.where(np.isfinite(hour), np.floor(hour), -1e18) - (now - HOURS)
