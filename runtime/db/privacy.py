@@ -11,34 +11,27 @@ from knowledge.domain.lead import Identity
 from runtime.db.repository import Repository, as_json, new_id
 
 
-class Privacy(Repository):
-    """Tables consents (every word given or taken back, none overwritten) and suppressions (by hash, so that they outlive the
-    erasure of the lead without keeping the person)."""
+class Consents(Repository):
+    """Table consents: every word given or taken back, none overwritten."""
 
-    async def consent(
+    async def give(
         self,
         lead_id: str,
-        purpose: str,
-        granted: bool,
         *,
+        purpose: str,
         basis: str,
         at: datetime,
         notice_version: str | None = None,
         evidence: dict[str, Any] | None = None,
     ) -> None:
-        """Records that consent to a purpose was given or taken back, on a legal basis, after a version of the notice."""
-        await self.run(
-            """insert into consents (id, lead_id, purpose, granted, basis, notice_version, evidence, at)
-               values (:id, :lead, :purpose, :granted, :basis, :notice, :evidence, :at)""",
-            id=new_id(), lead=lead_id, purpose=purpose, granted=granted, basis=basis, notice=notice_version,
-            evidence=as_json(evidence or {}), at=at,
-        )  # fmt: skip
+        """The lead agreed to a purpose, on a legal basis, after a version of the notice."""
+        await self._record(lead_id, purpose, True, basis, at, notice_version, evidence)
 
     async def withdraw(self, lead_id: str, *, purpose: str, at: datetime, evidence: dict[str, Any] | None = None) -> None:
         """The lead took consent to a purpose back."""
-        await self.consent(lead_id, purpose, False, basis="opt_out", at=at, evidence=evidence)
+        await self._record(lead_id, purpose, False, "opt_out", at, None, evidence)
 
-    async def consented(self, lead_id: str, purpose: str) -> bool | None:
+    async def given(self, lead_id: str, purpose: str) -> bool | None:
         """The latest word on a purpose; None when the lead was never asked."""
         row = await self.one(
             "select granted from consents where lead_id = :lead and purpose = :purpose order by at desc limit 1",
@@ -46,7 +39,28 @@ class Privacy(Repository):
         )  # fmt: skip
         return None if row is None else row["granted"]
 
-    async def suppress(self, identities: Collection[Identity], *, scope: str, reason: str, at: datetime) -> int:
+    async def _record(
+        self,
+        lead_id: str,
+        purpose: str,
+        granted: bool,
+        basis: str,
+        at: datetime,
+        notice_version: str | None,
+        evidence: dict[str, Any] | None,
+    ) -> None:
+        await self.run(
+            """insert into consents (id, lead_id, purpose, granted, basis, notice_version, evidence, at)
+               values (:id, :lead, :purpose, :granted, :basis, :notice, :evidence, :at)""",
+            id=new_id(), lead=lead_id, purpose=purpose, granted=granted, basis=basis, notice=notice_version,
+            evidence=as_json(evidence or {}), at=at,
+        )  # fmt: skip
+
+
+class Suppressions(Repository):
+    """Table suppressions: by hash, so that an opt-out outlives the erasure of the lead without keeping the person."""
+
+    async def add(self, identities: Collection[Identity], *, scope: str, reason: str, at: datetime) -> int:
         """Nobody writes to these identities in this scope ("all" for every one) any more; how many were new."""
         added = 0
         for identity in identities:
@@ -57,7 +71,7 @@ class Privacy(Repository):
             )  # fmt: skip
         return added
 
-    async def suppressed(self, identities: Collection[Identity], *, scope: str) -> bool:
+    async def holds(self, identities: Collection[Identity], *, scope: str) -> bool:
         """Whether any of the identities is suppressed in this scope, or in all."""
         row = await self.one(
             "select 1 as found from suppressions where identity_hash = any(:hashes) and scope in (:scope, 'all') limit 1",

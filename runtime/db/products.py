@@ -102,24 +102,26 @@ class Products(Repository):
 class Creatives(Repository):
     """Table creatives."""
 
-    async def add(self, record: CreativeRecord) -> bool:
-        """Stores a creative once; False when its id is already known."""
-        c = record.creative
+    async def put(
+        self,
+        creative: Creative,
+        *,
+        product_id: str,
+        platform: Platform,
+        at: datetime,
+        status: CreativeStatus = "draft",
+        findings: Sequence[Any] = (),
+    ) -> bool:
+        """Stores a creative once; False, and nothing changed, when its id is already known."""
         return await self.once(
             """insert into creatives (id, product_id, platform, headline, body, cta, image_url, video_id, status,
                  policy_findings, created_at, updated_at)
-               values (:id, :product, :platform, :headline, :body, :cta, :image, :video, :status, :findings, :created, :updated)
+               values (:id, :product, :platform, :headline, :body, :cta, :image, :video, :status, :findings, :at, :at)
                on conflict (id) do nothing""",
-            id=c.id, product=record.product_id, platform=record.platform, headline=c.headline, body=c.text, cta=c.cta,
-            image=c.image_url, video=c.video_id, status=record.status, findings=as_json(record.policy_findings),
-            created=record.created_at, updated=record.updated_at,
+            id=creative.id, product=product_id, platform=platform, headline=creative.headline, body=creative.text,
+            cta=creative.cta, image=creative.image_url, video=creative.video_id, status=status,
+            findings=as_json(list(findings)), at=at,
         )  # fmt: skip
-
-    async def put(
-        self, creative: Creative, *, product_id: str, platform: Platform, at: datetime, status: CreativeStatus = "draft"
-    ) -> bool:
-        """Like `add`, from the parts."""
-        return await self.add(CreativeRecord(creative, product_id, platform, status, at, at))
 
     async def get(self, creative_id: str) -> CreativeRecord | None:
         row = await self.one("select * from creatives where id = :id", id=creative_id)

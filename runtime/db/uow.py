@@ -23,7 +23,7 @@ from runtime.db.conversations import Conversations
 from runtime.db.leads import Leads
 from runtime.db.messages import Messages
 from runtime.db.operations import Alerts, LiveEvents, ScheduleTicks
-from runtime.db.privacy import Privacy
+from runtime.db.privacy import Consents, Suppressions
 from runtime.db.products import Creatives, Products
 from runtime.db.records import Blacklist, Decisions, ExchangeRates, Reports
 from runtime.db.repository import Repository
@@ -86,7 +86,7 @@ class Transaction:
         return Companies(self.conn)
 
     @cached_property
-    def quote_requests(self) -> QuoteRequests:
+    def quotes(self) -> QuoteRequests:
         return QuoteRequests(self.conn)
 
     @cached_property
@@ -94,18 +94,12 @@ class Transaction:
         return CrmLinks(self.conn)
 
     @cached_property
-    def privacy(self) -> Privacy:
-        return Privacy(self.conn)
+    def consents(self) -> Consents:
+        return Consents(self.conn)
 
-    @property
-    def consents(self) -> Privacy:
-        """The same repository as `privacy`."""
-        return self.privacy
-
-    @property
-    def quotes(self) -> QuoteRequests:
-        """The same repository as `quote_requests`."""
-        return self.quote_requests
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        return Suppressions(self.conn)
 
     @cached_property
     def alerts(self) -> Alerts:

@@ -72,17 +72,19 @@ class Webhooks(Repository):
             id=event_id, at=at,
         )  # fmt: skip
 
-    async def failed(self, event_id: str, error: str, *, dead: bool = False) -> bool:
-        """Counts a failed attempt; `dead` puts the delivery among the dead letters, otherwise it stays in line."""
+    async def failed(self, event_id: str, error: str) -> bool:
+        """Counts a failed attempt; the delivery stays in line."""
         return await self.once(
-            """update webhook_events set attempts = attempts + 1, error = :error,
-                 status = case when cast(:dead as boolean) then 'dead' else 'received' end where id = :id""",
-            id=event_id, error=error[:2000], dead=dead,
-        )  # fmt: skip
+            "update webhook_events set attempts = attempts + 1, error = :error where id = :id", id=event_id, error=error[:2000]
+        )
 
     async def dead(self, event_id: str, error: str, *, at: datetime) -> bool:
-        """Puts a delivery that cannot be processed among the dead letters, with the reason."""
-        return await self.failed(event_id, error, dead=True)
+        """Puts a delivery that cannot be processed among the dead letters, with the reason and the moment."""
+        return await self.once(
+            """update webhook_events set status = 'dead', attempts = attempts + 1, error = :error, processed_at = :at
+               where id = :id""",
+            id=event_id, error=error[:2000], at=at,
+        )  # fmt: skip
 
     async def revive(self, event_id: str) -> bool:
         """Puts a dead letter back in line. False when it was not dead."""
@@ -90,18 +92,6 @@ class Webhooks(Repository):
             "update webhook_events set status = 'received', attempts = 0, error = null where id = :id and status = 'dead'",
             id=event_id,
         )
-
-    async def take(self, event: InboundEvent, *, at: datetime, webhook_event_id: str | None = None) -> bool:
-        """Whether this event is new; see InboundEvents.add."""
-        return await InboundEvents(self.connection).add(event, at=at, webhook_event_id=webhook_event_id)
-
-    async def finished(self, event: InboundEvent, *, at: datetime, conversation_id: str | None = None) -> bool:
-        """Notes what became of a taken event."""
-        return await self.once(
-            """update inbound_events set processed_at = :at, conversation_id = :conversation
-               where source = :source and dedupe = :dedupe""",
-            source=event.source, dedupe=event.dedupe, at=at, conversation=conversation_id,
-        )  # fmt: skip
 
     async def purge(self, before: datetime) -> int:
         """Deletes processed deliveries received before a moment and empties their events of what they said; how many

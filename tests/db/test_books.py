@@ -87,14 +87,14 @@ async def test_failed_logins_are_counted_from_the_last_success(database: Databas
 async def test_a_lead_has_one_open_quote_request_and_a_turn_is_heard_once(database: Database, clock: SettableClock) -> None:
     async with database.transaction() as tx:
         lead = await ana(tx, clock)
-        first = await tx.quote_requests.request(lead, "bomba", at=clock.now(), volume="2", key="turn:1")
-        later = await tx.quote_requests.request(lead, "bomba e filtro", at=clock.now(), urgency="hoje", key="turn:2")
+        first = await tx.quotes.request(lead, "bomba", at=clock.now(), volume="2", key="turn:1")
+        later = await tx.quotes.request(lead, "bomba e filtro", at=clock.now(), urgency="hoje", key="turn:2")
         assert (later.id, later.need, later.volume, later.urgency) == (first.id, "bomba e filtro", "2", "hoje")
-        await tx.quote_requests.run("update orcamentos set status = 'quoted'")
-        again = await tx.quote_requests.request(lead, "bomba e filtro", at=clock.now(), key="turn:2")
+        await tx.quotes.run("update orcamentos set status = 'quoted'")
+        again = await tx.quotes.request(lead, "bomba e filtro", at=clock.now(), key="turn:2")
         assert (again.id, again.status) == (first.id, "quoted")
-        fresh = await tx.quote_requests.request(lead, "válvula", at=clock.now(), key="turn:3")
-        assert [one.id for one in await tx.quote_requests.of_lead(lead)] in ([fresh.id, first.id], [first.id, fresh.id])
+        fresh = await tx.quotes.request(lead, "válvula", at=clock.now(), key="turn:3")
+        assert [one.id for one in await tx.quotes.of_lead(lead)] in ([fresh.id, first.id], [first.id, fresh.id])
         assert fresh.id != first.id
 
 
@@ -128,20 +128,20 @@ async def test_the_crms_ids_are_kept_per_lead_and_found_backwards(database: Data
 async def test_an_opt_out_is_known_by_hash_and_the_latest_word_on_consent_counts(database: Database, clock: SettableClock) -> None:
     async with database.transaction() as tx:
         lead = await ana(tx, clock)
-        assert await tx.privacy.consented(lead, "marketing") is None
-        await tx.privacy.consent(lead, "marketing", True, basis="consent", at=clock.now(), notice_version="1")
-        assert await tx.privacy.consented(lead, "marketing") is True
+        assert await tx.consents.given(lead, "marketing") is None
+        await tx.consents.give(lead, purpose="marketing", basis="consent", at=clock.now(), notice_version="1")
+        assert await tx.consents.given(lead, "marketing") is True
         clock.advance(timedelta(days=1))
-        await tx.privacy.withdraw(lead, purpose="marketing", at=clock.now())
-        assert await tx.privacy.consented(lead, "marketing") is False
-        assert await tx.privacy.suppress([ANA], scope="marketing", reason="opt_out", at=clock.now()) == 1
-        assert await tx.privacy.suppress([ANA], scope="marketing", reason="opt_out", at=clock.now()) == 0
-        assert await tx.privacy.suppressed([ANA], scope="marketing")
-        assert not await tx.privacy.suppressed([ANA], scope="service")
-        (row,) = await tx.privacy.all("select * from suppressions")
+        await tx.consents.withdraw(lead, purpose="marketing", at=clock.now())
+        assert await tx.consents.given(lead, "marketing") is False
+        assert await tx.suppressions.add([ANA], scope="marketing", reason="opt_out", at=clock.now()) == 1
+        assert await tx.suppressions.add([ANA], scope="marketing", reason="opt_out", at=clock.now()) == 0
+        assert await tx.suppressions.holds([ANA], scope="marketing")
+        assert not await tx.suppressions.holds([ANA], scope="service")
+        (row,) = await tx.suppressions.all("select * from suppressions")
         assert ANA.value not in str(dict(row))
-        assert await tx.privacy.lift([ANA], scope="marketing") == 1
-        assert not await tx.privacy.suppressed([ANA], scope="marketing")
+        assert await tx.suppressions.lift([ANA], scope="marketing") == 1
+        assert not await tx.suppressions.holds([ANA], scope="marketing")
 
 
 async def test_an_unknown_rate_is_unknown_and_a_known_one_comes_with_its_day(database: Database, clock: SettableClock) -> None:

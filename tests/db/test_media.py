@@ -56,8 +56,8 @@ async def published(database: Database, clock: SettableClock) -> Database:
         assert not await tx.products.add(ProductRecord(product, "candidate", clock.now(), clock.now()))
         first = await tx.campaigns.draft(PLAN, at=clock.now())
         assert await tx.campaigns.draft(PLAN, at=clock.now() + timedelta(days=1)) == first
-        for _ in range(2):
-            record = await tx.campaigns.published("c1", PublishedCampaign(campaign=seen, objects=objects), at=clock.now())
+        await tx.campaigns.published("c1", PublishedCampaign(campaign=seen, objects=objects), at=clock.now())
+        record = await tx.campaigns.published("c1", PublishedCampaign(campaign=seen, objects=objects), at=clock.now())
         assert (record.status, record.external_id, record.launch_budget) == ("testing", "x1", brl(5000))
         assert [(o.level, o.external_id, o.parent_external_id) for o in await tx.campaigns.objects("c1")] == [
             ("ad_set", "s1", "x1"),
@@ -143,3 +143,13 @@ async def test_a_budget_change_is_kept_with_its_before_and_an_older_read_does_no
         assert (change.before, change.after) == (brl(5000), brl(6000))
         with pytest.raises(LookupError):
             await tx.campaigns.budget_changed(BudgetChange("none", None, None, brl(1), clock.now(), "x"))
+
+
+async def test_a_creative_is_stored_once_and_its_verdict_is_found_by_platform(published: Database, clock: SettableClock) -> None:
+    async with published.transaction() as tx:
+        for expected in (True, False):
+            assert await tx.creatives.put(PLAN.creatives[0], product_id="p1", platform="meta", at=clock.now()) is expected
+        assert await tx.creatives.set_status("k1", "rejected", clock.now(), findings=[{"rule": "promises_health"}])
+        (found,) = await tx.creatives.list(product_id="p1", platform="meta", status="rejected")
+        assert (found.creative, found.policy_findings) == (PLAN.creatives[0], [{"rule": "promises_health"}])
+        assert await tx.creatives.list(platform="tiktok") == []
