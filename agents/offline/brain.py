@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
@@ -79,4 +80,4 @@ def as_rows(value: Any) -> list[dict[str, Any]]:
 
 def pick(options: Sequence[str], seed: str) -> str:
     """One of the options, chosen by the seed text alone: varied between leads, the same on every replay."""
-    return options[sum(ord(c) * (i + 1) for i, c in enumerate(seed)) % len(options)]
+    return options[zlib.crc32(f"{seed}|{options[0]}".encode()) % len(options)]

@@ -223,10 +223,16 @@ def _decision(row: dict[str, Any], locale: str) -> str:
         text += " " + _say("chat.explain.findings", locale, findings=" ".join(map(str, findings)))
     if evidence := row.get("evidence"):
         shown = "; ".join(
-            ", ".join(f"{k} {format_value(v, locale)}" for k, v in e.items()) for e in cast(list[dict[str, Any]], evidence)[:3]
+            ", ".join(f"{k} {_figure(v, locale)}" for k, v in e.items()) for e in cast(list[dict[str, Any]], evidence)[:3]
         )
         text += " " + _say("chat.explain.evidence", locale, evidence=shown)
     return _cite(text, row)
+
+
+def _figure(value: Any, locale: str) -> str:
+    """A decimal that JSON turned into text is written as a number again; whole numbers may be ids and stay as they are."""
+    decimal = isinstance(value, str) and re.fullmatch(r"-?\d+\.\d+", value)
+    return format_value(value, locale, "number" if decimal else None)
 
 
 def _approvals(rows: list[dict[str, Any]], locale: str) -> str:

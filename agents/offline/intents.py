@@ -40,7 +40,7 @@ r")?trabalho (?:da|de) (?:faculdade|escola)|engano|numero errado)\b"),
     ("complaint", r"\b(?:reclama\w+|nao funciona|quebr(?:ou|ado|ada)|com defeito|pessimo|procon|devol\w+|troca do produto)\b"),
     ("injection", r"(?:ignor[ea]\w* (?:todas? )?(?:as |os |suas |tudo|qualquer )?(?:regras|instruc\w+|ordens|prompt|politicas?|"
 r"limites)|esquec[ea]\w* (?:as |suas |tudo)|system prompt|seu prompt|suas instrucoes|modo (?:desenvolvedor|"
-r"admin|deus)|finja (?:que|ser)|aja como|voce agora e|voce e agora|ignore (?:all|previous|the)|<\/?(?:system|"
+r"admin|deus)|finja (?:que|ser)|aja como|voce agora e|voce e agora|agora voce e|ignore (?:all|previous|the)|<\/?(?:system|"
 r"instruc)|sou (?:o|seu) (?:administrador|desenvolvedor|dono do sistema)|repita (?:o )?(?:texto|prompt) acima)"),
     ("yes", r"^\W*(?:sim|isso|claro|pode ser|pode|quero|ok|certo|beleza|blz|com certeza|por favor|positivo|uhum|aham|"
 r"correto|isso mesmo)\b"),

@@ -17,7 +17,7 @@ from agents.offline import sentences as say
 from agents.offline.brain import Answer, Call, Said, as_rows, parsed, pick, results, since_user
 from agents.offline.intents import Intent, intents
 from agents.offline.scoring import qualify
-from agents.offline.slots import asked_in, declines, read
+from agents.offline.slots import asked_in, declined, declines, read, read_late
 from agents.offline.text import fold
 from knowledge.domain.lead import LeadProfile, Qualification
 from knowledge.library import asked, terms
@@ -69,7 +69,7 @@ def _understand(messages: Sequence[Said]) -> _Turn:
     before, text, since = since_user(messages)
     facts = _facts(messages)
     asked_times: Counter[str] = Counter()
-    declined: set[str] = set()
+    refused: set[str] = set()
     ever: set[Intent] = set()
     last_asked: tuple[str, ...] = ()
     told: dict[str, str] = {}
@@ -80,15 +80,13 @@ def _understand(messages: Sequence[Said]) -> _Turn:
         elif message.role == "user" and not message.text.startswith(REFUSAL_TAG):
             ever |= intents(message.text) & _LASTING
             told |= read(message.text, last_asked)
-            if declines(message.text):
-                declined |= set(last_asked) - read(message.text, last_asked).keys()
+            refused |= declined(message.text, last_asked)
     if text.startswith(REFUSAL_TAG):
         last_user = next((m.text for m in reversed(before) if m.role == "user"), "")
         wants = intents(last_user)
     else:
         wants = intents(text)
-        if declines(text):
-            declined |= set(last_asked) - read(text, last_asked).keys()
+        refused |= declined(text, last_asked)
     profile = _profile(facts, told)
     done = results(since)
     updated = done.get("update_lead")
@@ -101,7 +99,7 @@ def _understand(messages: Sequence[Said]) -> _Turn:
         ever=frozenset(ever | (wants & _LASTING)),
         asked_now=last_asked,
         asked_times=asked_times,
-        declined=declined,
+        declined=refused,
         first=not any(m.role == "assistant" and m.text for m in before),
         company=str(facts.get("company") or "nossa empresa"),
         seed=f"{facts.get('seed', '')}{len(before)}{text[:40]}",
@@ -145,7 +143,8 @@ def _store(turn: _Turn) -> list[Call]:
     if _silent(turn):
         return []
     calls: list[Call] = []
-    found = {k: v for k, v in read(turn.text, turn.asked_now).items() if fold(v) != fold(str(getattr(turn.profile, k) or ""))}
+    heard = _heard(turn)
+    found = {k: v for k, v in heard.items() if fold(v) != fold(str(getattr(turn.profile, k) or ""))}
     if "need" in found and turn.profile.need and fold(found["need"]) in fold(turn.profile.need):
         del found["need"]  # "o forno" after "forno combinado" says less, not more
     if found:
@@ -154,6 +153,14 @@ def _store(turn: _Turn) -> list[Call]:
     if turn.wants & _LOOKUP and not only_price and not turn.wants & {"injection", "off_topic", "human"}:
         calls.append(Call("search_knowledge_base", {"query": _query(turn)}))
     return calls
+
+
+def _heard(turn: _Turn) -> dict[str, str]:
+    if "injection" in turn.wants:
+        return read(turn.text)
+    found = read(turn.text, turn.asked_now)
+    earlier = tuple(slot for slot in turn.profile.missing() if turn.asked_times[slot] and slot not in turn.asked_now)
+    return found or read_late(turn.text, earlier)
 
 
 def _query(turn: _Turn) -> str:
@@ -304,7 +311,7 @@ def _reply(turn: _Turn) -> str:
             parts.append(speak(say.NOT_UNDERSTOOD))
         return " ".join([*parts, question])
     if turn.profile.need and turn.profile.name:
-        return " ".join([*parts, speak(say.COMPLETE)])
+        return " ".join([*_facts_answer(turn, speak), speak(say.COMPLETE)])
     return " ".join([*parts, speak(say.OTHER_HELP)])
 
 
@@ -320,7 +327,9 @@ def _acknowledge(turn: _Turn, names: dict[str, str]) -> list[str]:
     stored = _stored(turn)
     if "name" in stored:
         return [pick(say.NICE, turn.seed).format(**names)]
-    told = [say.LABELS[s].format(value=v) for s, v in stored.items() if s in {"need", "volume", "urgency", "company"}]
+    # The lead's own words are repeated only where they cannot read as a promise of ours ("em 30 dias", "por 3 mil reais")
+    spoken = {s: v for s, v in stored.items() if s == "urgency" or not _MONEY_OR_TIME.search(v)}
+    told = [say.LABELS[s].format(value=v) for s, v in spoken.items() if s in {"need", "volume", "urgency", "company"}]
     if told and turn.wants.isdisjoint(_LOOKUP):
         return [pick(say.NOTED, turn.seed).format(what=" e ".join(told[:2]))]
     if stored.keys() & {"cnpj", "email", "phone", "city", "state"}:

@@ -32,7 +32,7 @@ FIRST_QUESTION = (
 HELLO = ("{greet} Aqui é a assistente virtual da {company}.", "{greet} Sou a assistente virtual da {company}, bem-vindo(a).")
 HELLO_AGAIN = ("{greet}", "{greet} Bom te ver por aqui.")
 NICE = ("Prazer, {name}!", "Muito prazer, {name}!", "Oi, {name}!")
-NOTED = ("Anotado: {what}.", "Certo, {what}.", "Perfeito, registrei {what}.", "Ótimo, {what} anotado.")
+NOTED = ("Anotado: {what}.", "Certo, {what}.", "Perfeito, registrei {what}.", "Ótimo, anotei {what}.")
 THANKS_DATA = ("Obrigada!", "Perfeito, obrigada.", "Anotado, obrigada!", "Certo, anotei aqui.")
 NO_PROBLEM = ("Sem problema.", "Tudo bem.", "Tranquilo.")
 PRICE = (
@@ -110,7 +110,7 @@ REJECTED: dict[str, tuple[str, ...]] = {
     "state": ("Não reconheci esse estado. Qual é a UF?",),
 }
 LABELS = {
-    "need": "{value}", "volume": "quantidade {value}", "urgency": "prazo desejado: {value}", "company": "empresa {value}",
+    "need": "{value}", "volume": "quantidade {value}", "urgency": "o prazo que você precisa", "company": "empresa {value}",
     "city": "{value}",
     "cnpj": "o CNPJ", "email": "o e-mail", "phone": "o telefone", "state": "{value}", "name": "{value}",
 }  # fmt: skip

@@ -135,9 +135,37 @@ def asked_in(text: str) -> tuple[str, ...]:
     return tuple(slot for slot, pattern in _ASKED if pattern.search(questions))
 
 
+def read_late(text: str, still_open: tuple[str, ...]) -> dict[str, str]:
+    """A bare answer to an earlier question ("Recife", "2 unidades", "Cantina da Lia"), when it can hardly mean anything else."""
+    for slot in still_open:
+        found = read(text, (slot,))
+        sure = {
+            "volume": True,
+            "state": True,
+            "city": "state" in found,
+            "company": re.match(BUSINESS, fold(compose(text))) is not None,
+        }
+        if slot in found and sure.get(slot, False):
+            return found
+    return {}
+
+
 def declines(text: str) -> bool:
     """Whether the lead says that there is no such thing or that it will not be told."""
     return REFUSAL.search(fold(compose(text))) is not None
+
+
+def declined(text: str, asked: tuple[str, ...]) -> set[str]:
+    """The slots a lead declines: those it names ("não tenho CNPJ"), otherwise those just asked and left unanswered."""
+    if not declines(text):
+        return set()
+    low = fold(compose(text))
+    named = {
+        slot for slot, word in (("cnpj", "cnpj"), ("email", "mail"), ("company", "empresa"), ("phone", "telefone")) if word in low
+    }
+    if "pessoa fisica" in low or "autonom" in low:
+        named |= {"company", "cnpj"}
+    return named or set(asked) - read(text, asked).keys()
 
 
 def read(text: str, asked: tuple[str, ...] = ()) -> dict[str, str]:
@@ -267,11 +295,15 @@ def _trim_place(raw: str) -> str:
 
 def _identity(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -> None:
     match = NAME_SAID.search(low)
-    if (match and (name := _name(text[match.start(1) : match.end(1)]))) or (
-        (match := NAME_BARE_SOU.search(low))
-        and text[match.start(1)].isupper()
-        and (name := _name(text[match.start(1) : match.end(1)]))
-    ) or ((match := _HERE.match(low)) and (name := _name(text[match.start(1) : match.end(1)]))):
+    if (
+        (match and (name := _name(text[match.start(1) : match.end(1)])))
+        or (
+            (match := NAME_BARE_SOU.search(low))
+            and text[match.start(1)].isupper()
+            and (name := _name(text[match.start(1) : match.end(1)]))
+        )
+        or ((match := _HERE.match(low)) and (name := _name(text[match.start(1) : match.end(1)])))
+    ):
         found["name"] = name
     match = COMPANY_SAID.search(low)
     if match and (company := _company(text[match.start(1) : match.end(1)])):
@@ -279,7 +311,8 @@ def _identity(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]
         return
     for match in BUSINESS_NAMED.finditer(low):
         tail = text[match.start(2) : match.end(2)]
-        if tail[:1].isupper() and (company := _company(tail)):
+        own = re.sub(r"^d[ao]s? ", "", tail)  # "Cantina da Lia" is a name, "padaria do Recife" a place
+        if own[:1].isupper() and fold(own) not in UNIQUE_CITIES and fold(own) not in STATES and (company := _company(tail)):
             found["company"] = title(text[match.start(1) : match.end(1)]) + " " + company
             return
     if (
@@ -398,7 +431,7 @@ def _bare(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) ->
         tidy(text.split("\n")[0]),
     )
     folded = fold(line)
-    if not line or "?" in text or declines(text):
+    if not line or re.search(r"[?{}<>\[\]\"]", text) or declines(text):
         return
     if "name" in asked and "name" not in found and (name := _bare_name(line, found)):
         found["name"] = name

@@ -60,7 +60,12 @@ def test_budget_changes(text: str, campaign: str, percent: str | None, amount: s
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [("Pause Garrafa Térmica", "pause"), ("pause a campanha da Garrafa", "pause"), ("retome a Garrafa", "resume"), ("resume Bottle", "resume")],
+    [
+        ("Pause Garrafa Térmica", "pause"),
+        ("pause a campanha da Garrafa", "pause"),
+        ("retome a Garrafa", "resume"),
+        ("resume Bottle", "resume"),
+    ],
 )
 def test_state_changes(text: str, kind: str) -> None:
     command = parse(text)
@@ -90,7 +95,8 @@ def test_a_sentence_that_is_no_clear_order_changes_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1.234,56", "1234.56"), ("1,234.56", "1234.56"), ("30", "30"), ("12,5", "12.5"), ("1.250", "1250"), ("0.5", "0.5")]
+    ("text", "value"),
+    [("1.234,56", "1234.56"), ("1,234.56", "1234.56"), ("30", "30"), ("12,5", "12.5"), ("1.250", "1250"), ("0.5", "0.5")],
 )
 def test_numbers_of_both_countries(text: str, value: str) -> None:
     assert number(text) == Decimal(value)

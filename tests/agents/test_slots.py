@@ -87,9 +87,9 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "asked", "expected"), CASES, ids=[c[0][:50] + str(i) for i, c in enumerate(CASES)])
 def test_read(text: str, asked: tuple[str, ...], expected: dict[str, str]) -> None:
-    assert {k: v.lower().replace("ê", "e").replace("é", "e") if k in {"volume", "urgency"} else v for k, v in read(text, asked).items()} == {
-        k: v.lower().replace("ê", "e").replace("é", "e") if k in {"volume", "urgency"} else v for k, v in expected.items()
-    }
+    assert {
+        k: v.lower().replace("ê", "e").replace("é", "e") if k in {"volume", "urgency"} else v for k, v in read(text, asked).items()
+    } == {k: v.lower().replace("ê", "e").replace("é", "e") if k in {"volume", "urgency"} else v for k, v in expected.items()}
 
 
 @pytest.mark.parametrize(

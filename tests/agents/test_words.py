@@ -1,0 +1,104 @@
+"""Prompts and message catalogues: nothing missing in either locale, nothing swallowed."""
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+import prompts
+from agents.offline import sentences
+from agents.offline.slots import asked_in
+from knowledge.domain.message import Message
+from knowledge.domain.money import Money
+from prompts.messages import LOCALES, UnknownMessage, catalogue, holes, render
+from tools.guardrails import RULES
+from tools.guardrails.promises import promised
+
+
+def test_every_locale_has_every_id_with_the_same_parameters() -> None:
+    first, *others = LOCALES
+    for locale in others:
+        assert catalogue(locale).keys() == catalogue(first).keys()
+        for message_id, text in catalogue(first).items():
+            assert holes(text) == holes(catalogue(locale)[message_id]), message_id
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in RULES])
+def test_every_rule_has_its_words(rule: str) -> None:
+    ids = catalogue("pt-BR")
+    assert f"guard.{rule}.allow" in ids or f"guard.{rule}.refuse" in ids or f"guard.{rule}.ask" in ids, f"no words for {rule}"
+
+
+def test_values_are_written_as_the_locale_writes_them() -> None:
+    params = {"cap": Money.of("1500", "BRL"), "after": {"minor": 123456, "currency": "BRL"}, "before": None}
+    message = Message(id="guard.daily_cap.refuse", params=params)
+    assert (
+        render(message, "pt-BR").replace("\xa0", " ")
+        == "O dia poderia chegar a R$ 1.234,56, acima do teto de R$ 1.500,00 (antes: desconhecido)."
+    )
+    assert render(message, "en") == "The day could reach R$1,234.56, above the cap of R$1,500.00 (before: unknown)."
+
+
+def test_yen_has_no_cents_and_ratios_read_as_per_cent() -> None:
+    message = Message(id="rule.daily_cap", params={"cap": {"minor": 500, "currency": "JPY"}})
+    assert "500" in render(message, "en") and "5.00" not in render(message, "en")
+    assert "30,5%" in render(Message(id="rule.max_increase", params={"limit": Decimal("0.305")}), "pt-BR")
+    assert "30.5%" in render(Message(id="rule.max_increase", params={"limit": "0.305"}), "en")
+
+
+def test_moments_are_shown_in_the_managers_zone() -> None:
+    from prompts.messages import format_value
+
+    moment = datetime(2026, 11, 21, 1, 30, tzinfo=UTC)
+    assert format_value(moment, "pt-BR") == "20/11/2026 22:30"
+    assert format_value(moment.isoformat(), "pt-BR", "datetime") == "20/11/2026 22:30"
+    assert format_value(date(2026, 11, 21), "pt-BR") == "21/11/2026"
+
+
+def test_an_unknown_id_and_a_missing_parameter_are_errors() -> None:
+    with pytest.raises(UnknownMessage, match="no words"):
+        render(Message(id="nobody.wrote.this"))
+    with pytest.raises(KeyError, match="cap"):
+        render(Message(id="rule.daily_cap"))
+    with pytest.raises(ValueError, match="fr"):
+        render(Message(id="gate.done"), "fr")
+
+
+def test_a_prompt_refuses_holes_and_strangers() -> None:
+    with pytest.raises(prompts.PromptError, match="no value for about, policy"):
+        prompts.load("sp_agente_v1", company="X")
+    with pytest.raises(prompts.PromptError, match="no placeholder colour"):
+        prompts.load("analyst", colour="red")
+    with pytest.raises(prompts.PromptError, match="no such file"):
+        prompts.load("nobody")
+    text = prompts.load("sp_agente_v1", company="Cozinha Forte", about="", policy="    <rule>r</rule>")
+    assert "Cozinha Forte" in text and "{{" not in text
+
+
+def _offline_sentences() -> list[str]:
+    found: list[str] = []
+    for name, value in vars(sentences).items():
+        if name.isupper():
+            groups = value.values() if isinstance(value, dict) else [value]
+            found += [s for group in groups for s in ((group,) if isinstance(group, str) else group)]
+    return found
+
+
+def test_the_offline_sdr_never_promises_and_asks_little() -> None:
+    for sentence in _offline_sentences():
+        assert not promised(sentence), sentence
+        assert sentence.count("?") <= 2, sentence
+
+
+def test_every_question_of_the_offline_sdr_is_recognised_as_such() -> None:
+    for slot, wordings in sentences.ASK.items():
+        for wording in wordings:
+            assert slot in asked_in(wording.format(city="Santa Maria")), wording
+    for wording in sentences.FIRST_QUESTION:
+        assert {"name", "need"} <= set(asked_in(wording)), wording
+    for wording in sentences.REJECTED["cnpj"]:
+        assert "cnpj" in asked_in(wording.format(why="x")), wording
+    assert not any(
+        re.search(r"\{(?!greet|company|name|comma_name|name_comma|what|why|city|value)", s) for s in _offline_sentences()
+    )
