@@ -104,22 +104,26 @@ async def serve(web: Web, hub: Hub, socket: WebSocket, last: int | None) -> None
         await socket.send_json({"id": newest, "kind": "hello", "all": len(missed) > REPLAY or (last or 0) > newest})
         for row in missed[:REPLAY]:
             await _tell(socket, client, row)
-        listener = asyncio.create_task(_drain(socket))
+        gone = asyncio.create_task(_drain(socket))
+        news = asyncio.create_task(queue.get())
         try:
-            while not listener.done():
-                try:
-                    row = await asyncio.wait_for(queue.get(), HEARTBEAT)
-                except TimeoutError:
-                    if await web.guard.session(socket) is None:
-                        await socket.close(code=4401)
-                        return
+            while True:
+                await asyncio.wait({gone, news}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    return
+                if news.done():
+                    await _tell(socket, client, news.result())
+                    news = asyncio.create_task(queue.get())
+                elif await web.guard.session(socket) is None:
+                    await socket.close(code=4401)
+                    return
+                else:
                     await socket.send_json({"kind": "beat"})
-                    continue
-                await _tell(socket, client, row)
         except (WebSocketDisconnect, RuntimeError):
             return  # the browser left between two sends
         finally:
-            listener.cancel()
+            gone.cancel()
+            news.cancel()
 
 
 async def _tell(socket: WebSocket, client: _Client, row: LiveRow) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,8 @@ from runtime.db.cockpit_reads import ActionRow
 
 SPENDS = frozenset(kind.model_fields["kind"].default for kind in SPENDING)
 SOON = timedelta(hours=1)
+COLUMNS = ("day", "date", "platform", "campaign", "campaign_id", "name", "status", "budget", "impressions", "clicks", "spend",
+    "conversions", "orders", "revenue", "roas")  # fmt: skip
 REVERSIBLE = frozenset({"campaign.set_budget", "campaign.pause", "campaign.resume"})
 
 
@@ -104,6 +106,11 @@ class Speaker:
     def name(self, key: str) -> str:
         """A field's name in the locale, or the key itself."""
         return self.words.find(f"number.{key}") or key.replace("_", " ")
+
+    @staticmethod
+    def columns(keys: Iterable[str]) -> list[str]:
+        """The order in which people read a row: stored JSON has lost its own."""
+        return sorted(keys, key=lambda key: (COLUMNS.index(key) if key in COLUMNS else len(COLUMNS), key))
 
     def who(self, kind: str, ident: str) -> str:
         """agent:media_buyer -> media buyer; user:a@b -> a@b; schedule -> schedule."""
@@ -200,6 +207,7 @@ class Speaker:
         columns: list[str] = []
         for line in row.evidence:
             columns += [key for key in line if key not in columns]
+        columns = self.columns(columns)
         expected = dict(row.expected or {})
         otherwise = self.message(expected.pop("otherwise", None))
         if otherwise is None and row.expires_at is not None:
@@ -224,7 +232,7 @@ class Speaker:
             confidence=None if row.confidence is None else self.numbers.percent(Decimal(row.confidence)),
             findings=findings,
             asked=sum(1 for finding in findings if finding.answer != "allow"),
-            evidence_columns=tuple(columns),
+            evidence_columns=tuple(self.name(key) for key in columns),
             evidence=tuple(tuple(self.numbers.any(line.get(key)) for key in columns) for line in row.evidence),
             expected=tuple((self.name(key), self._number(key, value)) for key, value in expected.items()),
             by=self.who(row.proposer_kind, row.proposer_id),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from knowledge.domain.action import Actor, PauseCampaign, SendMessage
+from knowledge.domain.action import Actor, ResumeCampaign, SendMessage
 from knowledge.domain.books import Proposal
 from knowledge.domain.message import Message
 from tests.cockpit.house import House
@@ -95,15 +95,13 @@ def test_the_kill_switch_stops_writes_and_is_resumed(house: House, open_page: Op
     page.locator(".stopbar", has_text="saldo estranho").wait_for()
     assert "ms" in page.locator("#notice").inner_text()
 
-    async def try_pause() -> str:
-        action = PauseCampaign(platform="google", campaign_id="c-marca")
-        proposer = Actor(kind="agent", id="media_buyer")
-        receipt = await house.gate.submit(
-            Proposal(action=action, key="after-kill", proposer=proposer, why=Message(id="seed.pause"))
-        )
-        return receipt.status
+    async def try_resume() -> list[str]:
+        action = ResumeCampaign(platform="meta", campaign_id="c-coifa")
+        asked = Proposal(action=action, key="after-kill", proposer=Actor(kind="agent", id="ceo"), why=Message(id="gate.done"))
+        receipt = await house.gate.submit(asked)
+        return [finding.rule for finding in receipt.findings if finding.answer == "refuse"]
 
-    assert house.run(try_pause) == "refused"
+    assert "kill_switch" in house.run(try_resume)
     page.get_by_role("button", name="Retomar").click()
     page.locator(".stopbar").wait_for(state="detached")
 
@@ -154,7 +152,7 @@ def test_chat_answers_with_cited_rows(open_page: Open) -> None:
     page.keyboard.press("Enter")
     page.locator(".said-ceo", has_text="O ROAS real de 7 dias é 2,0.").wait_for()
     page.locator(".said-ceo summary").click()
-    assert page.locator(".said-ceo td").all_inner_texts() == ["google", "3,1", "4"]
+    assert page.locator(".said-ceo td").all_inner_texts() == ["google", "4", "3,1"]
     assert page.locator("#ask").input_value() == ""
     page.get_by_role("button", name="O que você fez hoje?").click()
     page.locator(".said-user", has_text="O que você fez hoje?").wait_for()
@@ -162,7 +160,7 @@ def test_chat_answers_with_cited_rows(open_page: Open) -> None:
 
 def test_language_and_theme_are_remembered(open_page: Open) -> None:
     page = open_page(js=False)
-    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="EN: English").click()
     page.get_by_role("heading", name="Approvals").wait_for()
     assert page.locator("html").get_attribute("lang") == "en"
     page.get_by_role("button", name="Switch light or dark theme").click()
