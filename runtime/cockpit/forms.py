@@ -55,6 +55,13 @@ def add_forms(router: APIRouter, web: Web) -> None:
         """A notice and the changed regions for htmx; a redirect with the notice for everyone else."""
         if not is_partial(request):
             return web.redirect(request, to, flash=flash, session=session)
+        if urlsplit(request.headers.get("hx-current-url", "")).path != f"{web.deps.prefix}/":
+            # A page without these regions (a single card): go where the answer can be seen.
+            response = web.redirect(request, to, flash=flash, session=session)
+            response.headers["HX-Redirect"] = response.headers["location"]
+            del response.headers["location"]
+            response.status_code = 200
+            return response
         notice = web.template("notice.html", web.base(request, session) | {"flash": flash})
         return web.html(notice + await draw(web, request, session, list(regions)), status)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from runtime.db.cockpit_reads import ActionRow
 
 SPENDS = frozenset(kind.model_fields["kind"].default for kind in SPENDING)
 SOON = timedelta(hours=1)
+SHARE_RULES = frozenset({"approval_above", "max_increase", "confidence"})
+"""Rules whose limit is a share, not an amount or a count."""
 COLUMNS = ("day", "date", "platform", "campaign", "campaign_id", "name", "status", "budget", "impressions", "clicks", "spend",
     "conversions", "orders", "revenue", "roas")  # fmt: skip
 REVERSIBLE = frozenset({"campaign.set_budget", "campaign.pause", "campaign.resume"})
@@ -95,6 +98,7 @@ class Speaker:
             return None
         try:
             message = stored if isinstance(stored, Message) else Message.model_validate(stored)
+            message = Message(id=message.id, params={key: _readable(value) for key, value in message.params.items()})
         except ValidationError:
             return self.numbers.any(dict(stored)) if isinstance(stored, Mapping) else DASH
         try:
@@ -189,17 +193,19 @@ class Speaker:
                 answer=item["answer"],
                 answer_label=self.words(f"answer.{item['answer']}"),
                 text=self.message(item["message"]) or DASH,
-                numbers=self._numbers(item.get("numbers") or {}),
+                numbers=self._numbers(item.get("numbers") or {}, shares=item["rule"] in SHARE_RULES),
             )
             for item in sorted(found, key=lambda item: order.get(item["answer"], 3))
         )
 
-    def _numbers(self, numbers: Mapping[str, Any]) -> str:
-        return " · ".join(f"{self.name(key)} {self._number(key, value)}" for key, value in numbers.items())
+    def _numbers(self, numbers: Mapping[str, Any], *, shares: bool) -> str:
+        return " · ".join(f"{self.name(key)} {self._number(key, value, shares=shares)}" for key, value in numbers.items())
 
-    def _number(self, key: str, value: Any) -> str:
-        if value is not None and key in ("increase", "change", "confidence"):
-            return self.numbers.percent(Decimal(str(value)), signed=key != "confidence")
+    def _number(self, key: str, value: Any, *, shares: bool = False) -> str:
+        if value is not None and (key in ("increase", "change", "confidence", "probability") or (shares and key == "limit")):
+            return self.numbers.percent(Decimal(str(value)), signed=key in ("increase", "change"))
+        if key == "kind":
+            return self.words.find(f"act.{value}") or str(value)
         return self.numbers.any(value)
 
     def card(self, row: ActionRow) -> Card:
@@ -277,6 +283,13 @@ def _money(value: Any) -> Money | None:
         return None if value is None else Money.model_validate(value)
     except ValidationError:
         return None
+
+
+def _readable(value: Any) -> Any:
+    """A ratio that was stored with all its decimals, as a number that the locale rounds."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d+\.\d{3,}", value):
+        return round(Decimal(value), 4)
+    return value
 
 
 def _person(ident: str) -> str:

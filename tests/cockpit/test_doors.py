@@ -61,14 +61,27 @@ def test_a_form_without_its_token_is_refused(house: House, visit: Visit) -> None
 
 def test_what_was_shown_is_what_is_approved(house: House, visit: Visit) -> None:
     manager = visit("manager")
-    answer = manager.post(f"/approvals/{house.ids['budget']}/approve", {"fingerprint": "0" * 64}, HX_Request="true")
+    answer = manager.post(
+        f"/approvals/{house.ids['budget']}/approve", {"fingerprint": "0" * 64}, HX_Request="true", HX_Current_URL=f"{house.url}/"
+    )
     assert "notice-bad" in answer.text
     assert waiting(house) == 2
 
 
+def test_a_decision_on_a_single_card_leads_back_to_the_front_page(house: House, visit: Visit) -> None:
+    manager = visit("manager")
+    where = f"{house.url}/approvals/{house.ids['pause']}"
+    answer = manager.post(f"/approvals/{house.ids['pause']}/reject", {"reason": "não"}, HX_Request="true", HX_Current_URL=where)
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (200, "/")
+    assert "notice-good" in manager.http.get("/").text
+    assert waiting(house) == 1
+
+
 def test_a_rejection_needs_a_reason(house: House, visit: Visit) -> None:
     manager = visit("manager")
-    answer = manager.post(f"/approvals/{house.ids['pause']}/reject", {"reason": "  "}, HX_Request="true")
+    answer = manager.post(
+        f"/approvals/{house.ids['pause']}/reject", {"reason": "  "}, HX_Request="true", HX_Current_URL=f"{house.url}/"
+    )
     assert answer.status_code == 422
     assert waiting(house) == 2
 
@@ -128,7 +141,7 @@ def test_unknown_records_are_not_found(house: House, visit: Visit) -> None:
     assert manager.post("/approvals/none/approve", {}).status_code == 404
     assert manager.post("/alerts/none/ack", {}).status_code == 404
     assert manager.post("/kill", {"scope": "galaxy"}).status_code == 404
-    assert manager.post("/chat", {"text": "x" * 2001}, HX_Request="true").status_code == 422
+    assert manager.post("/chat", {"text": "x" * 2001}, HX_Request="true", HX_Current_URL=f"{house.url}/").status_code == 422
     assert manager.http.post("/chat", content=b"x" * 70_000).status_code == 413
 
 
