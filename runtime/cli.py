@@ -1,0 +1,465 @@
+"""`ceo …`: every command of the house. Only Typer and the standard library are imported here, so that `--help` answers at once.
+
+Exit codes: 0 done · 1 done, but the answer is no (a failed check, a refusal, a broken chain) · 2 bad input or configuration ·
+3 something needed is unavailable (database, vendor, port) · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from runtime.settings import Secrets, Settings
+
+OK, NO, BAD_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
+EXITS = "Exit codes: 0 done, 1 the answer is no, 2 bad input or configuration, 3 something needed is unavailable."
+
+app = typer.Typer(
+    # Plain help: Typer's rich one loads a Markdown parser and takes longer than everything else together.
+    name="ceo", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Agente-CEO: a CEO agent for paid media and WhatsApp sales. Every effect on the world passes one gate.", epilog=EXITS,
+)  # fmt: skip
+config_app = typer.Typer(no_args_is_help=True, help="The operator's file and the environment.")
+db_app = typer.Typer(no_args_is_help=True, help="The embedded database.")
+approvals_app = typer.Typer(no_args_is_help=True, help="Requests that wait for a manager.")
+audit_app = typer.Typer(no_args_is_help=True, help="The append-only record of every action.")
+dead_app = typer.Typer(no_args_is_help=True, help="Webhooks that could not be processed.")
+for name, sub in (
+    ("config", config_app), ("db", db_app), ("approvals", approvals_app), ("audit", audit_app), ("dead-letters", dead_app),
+):  # fmt: skip
+    app.add_typer(sub, name=name)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object for machines instead of text for people.")]
+File = Annotated[Path | None, typer.Option("--config", help="The operator's file; default: CEO_CONFIG or agentos.yaml.")]
+_debug = False
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an unexpected error.")] = False) -> None:
+    global _debug
+    _debug = debug
+
+
+# -- running ------------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    days: Annotated[float | None, typer.Option(min=0.1, help="Simulated days to run through; default 3, then live.")] = None,
+    exit_: Annotated[bool, typer.Option("--exit", help="End by itself after the days, with the figures.")] = False,
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 7,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Cockpit's port; 0 takes a free one.")] = 8000,
+    speed: Annotated[float, typer.Option(min=1, help="Simulated seconds per real second once it runs live.")] = 120.0,
+    config: File = None,
+) -> None:
+    """The whole product against a local sandbox, in simulated time, without any account or key."""
+    with plainly(as_json):
+        if as_json and not exit_:
+            raise _bad("--json prints one object at the end; use it together with --exit")
+        from runtime import demo as house_demo
+
+        file = config or _secrets().ceo_config
+        code = house_demo.run(days=days, exit_=exit_, as_json=as_json, seed=seed, port=port, config=file, speed=speed)
+        raise typer.Exit(code)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on. Behind a proxy: 127.0.0.1.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    config: File = None,
+) -> None:
+    """Web application (cockpit, webhooks, AgentOS) and durable engine in one process. Ctrl-C stops it cleanly."""
+    with plainly():
+        settings = _settings(config)
+        _logging(settings)
+        settings.secrets.need("ceo_secret_key")
+        import asyncio
+
+        from runtime import main
+
+        asyncio.run(main.serve(settings, host=host, port=port))
+
+
+@app.command()
+def worker(config: File = None) -> None:
+    """Durable engine only: run as many as wanted, on any machine that reaches the database."""
+    with plainly():
+        settings = _settings(config)
+        _logging(settings)
+        import asyncio
+
+        from runtime import main
+
+        asyncio.run(main.worker(settings))
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option()] = 7,
+    personas: Annotated[bool, typer.Option(help="Leads that write by themselves.")] = True,
+) -> None:
+    """Local twins of the outside services on a port of their own; prints {"port", "url"} once they answer."""
+    with plainly():
+        import asyncio
+
+        from runtime.sandbox.app import create_sandbox
+        from runtime.sandbox.serve import serve_process
+
+        asyncio.run(serve_process(create_sandbox(seed, personas=personas), host, port, announce=True))
+
+
+@app.command()
+def backtest(
+    file: Annotated[Path, typer.Argument(help="CSV of daily figures, as exported from Meta, Google, TikTok or a spreadsheet.")],
+    as_json: Json = False,
+    strategy: Annotated[str, typer.Option(help="thresholds, framework or bayes.")] = "bayes",
+    margin: Annotated[float, typer.Option(help="Contribution share of revenue, above 0 and up to 1.")] = 0.4,
+    currency: Annotated[str | None, typer.Option(help="ISO code, when the file does not name it.")] = None,
+) -> None:
+    """What the engine would have decided on your own past figures, day by day, and what that would have been worth."""
+    with plainly(as_json):
+        from runtime.backtest import run
+
+        if not as_json:
+            _say("reading the file and walking through its days …")
+        raise typer.Exit(run(file, as_json=as_json, strategy=strategy, margin=margin, currency=currency))
+
+
+# -- database -----------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def migrate(
+    as_json: Json = False,
+    check: Annotated[bool, typer.Option("--check", help="Only say what is pending; 1 when something is.")] = False,
+) -> None:
+    """Brings the database's schema up to date (embedded one, or DATABASE_URL)."""
+    with plainly(as_json):
+        from runtime import cli_database
+
+        with _busy("looking at the database", as_json):
+            files = cli_database.migrate(_secrets(), check=check)
+        if as_json:
+            _print_json({"pending" if check else "applied": files})
+        else:
+            word = "pending" if check else "applied"
+            typer.echo("\n".join([f"{word}: {name}" for name in files]) if files else "The schema is up to date.")
+        raise typer.Exit(NO if check and files else OK)
+
+
+@db_app.command("stop")
+def db_stop(as_json: Json = False) -> None:
+    """Stops the embedded Postgres of CEO_DATA_DIR, whoever uses it."""
+    with plainly(as_json):
+        from runtime.db.embedded import stop
+
+        stopped = stop(_secrets().ceo_data_dir / "postgres")
+        if as_json:
+            _print_json({"stopped": stopped})
+        else:
+            typer.echo("Stopped." if stopped else "It was not running.")
+
+
+# -- checking -----------------------------------------------------------------------------------------------------------------
+
+
+@config_app.command("check")
+def config_check(
+    as_json: Json = False,
+    locale: Annotated[str | None, typer.Option(help="pt-BR or en; default: the file's.")] = None,
+    dials: Annotated[bool, typer.Option(help="List every dial with its meaning.")] = True,
+    config: File = None,
+) -> None:
+    """Reads the configuration strictly, explains every dial and prints the policy in sentences."""
+    with plainly(as_json):
+        from runtime import config_check as checking
+
+        settings = _settings(config)
+        report = checking.check(settings, locale or settings.operator.locale, now=_now())
+        if as_json:
+            _print_json(report.as_dict())
+        else:
+            checking.show(report, with_dials=dials)
+        raise typer.Exit(BAD_INPUT if report.problems else OK)
+
+
+@config_app.command("env-example")
+def config_env_example() -> None:
+    """Every environment variable with its purpose: the text of .env.example."""
+    with plainly():
+        from runtime.settings import env_example
+
+        typer.echo(env_example(), nl=False)
+
+
+@app.command()
+def doctor(as_json: Json = False, config: File = None) -> None:
+    """Checks configuration, database, models and every configured vendor, and says how to mend what is broken."""
+    with plainly(as_json):
+        from runtime import cli_doctor
+
+        with _busy("checking", as_json):
+            checks = cli_doctor.examine(lambda: _settings(config), _secrets())
+        if as_json:
+            _print_json({"ok": all(c.ok for c in checks), "checks": [c.as_dict() for c in checks]})
+        else:
+            cli_doctor.show(checks)
+        raise typer.Exit(cli_doctor.exit_code(checks))
+
+
+# -- the gate, from the terminal ----------------------------------------------------------------------------------------------
+
+
+@approvals_app.command("list")
+def approvals_list(as_json: Json = False, config: File = None) -> None:
+    """What waits for a manager, most urgent first."""
+    with plainly(as_json):
+        from runtime import cli_gate
+
+        settings = _settings(config)
+        with _busy("reading the queue", as_json):
+            rows = cli_gate.pending(settings)
+        _print_json({"pending": rows}) if as_json else cli_gate.show_pending(rows)
+
+
+@approvals_app.command("approve")
+def approvals_approve(action_id: str, as_json: Json = False, config: File = None) -> None:
+    """Says yes. The request is judged again on fresh facts and executed at once when the rules still allow it."""
+    with plainly(as_json):
+        from runtime import cli_gate
+
+        settings = _settings(config)
+        with _busy("judging on fresh facts", as_json):
+            outcome = cli_gate.approve(settings, action_id)
+        _outcome(outcome, as_json)
+
+
+@approvals_app.command("reject")
+def approvals_reject(
+    action_id: str,
+    reason: Annotated[str, typer.Option("--reason", help="Read by the next decisions.")],
+    as_json: Json = False,
+    config: File = None,
+) -> None:
+    """Says no, with the reason."""
+    with plainly(as_json):
+        from runtime import cli_gate
+
+        _outcome(cli_gate.reject(_settings(config), action_id, reason), as_json)
+
+
+@app.command()
+def kill(
+    scope: Annotated[str, typer.Argument(help="all, platform, campaign, agent or conversation.")] = "all",
+    target: Annotated[str | None, typer.Argument(help="Which one; not for all.")] = None,
+    reason: Annotated[str, typer.Option("--reason")] = "stopped from the terminal",
+    as_json: Json = False,
+    config: File = None,
+) -> None:
+    """Stops every write in a scope, at once. Pausing campaigns stays possible."""
+    with plainly(as_json):
+        from runtime import cli_gate
+
+        if scope not in cli_gate.SCOPES:
+            raise _bad(f"scope {scope!r} is unknown; one of {', '.join(cli_gate.SCOPES)}")
+        if (scope == "all") != (target is None):
+            raise _bad("`all` takes no target" if scope == "all" else f"name the {scope}: ceo kill {scope} TARGET")
+        _outcome(cli_gate.kill(_settings(config), scope, target, reason), as_json)
+
+
+@app.command()
+def resume(
+    kill_id: Annotated[str | None, typer.Argument(help="One stop (see `ceo resume` without it when there are several).")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Lift every stop.")] = False,
+    as_json: Json = False,
+    config: File = None,
+) -> None:
+    """Lifts a stop set by `ceo kill` or in the cockpit. What it cancelled must be proposed anew."""
+    with plainly(as_json):
+        from runtime import cli_gate
+
+        _outcome(cli_gate.resume(_settings(config), kill_id, everything=everything), as_json)
+
+
+@audit_app.command("verify")
+def audit_verify(as_json: Json = False, config: File = None) -> None:
+    """Recomputes the hash chain over the whole record; 1 when a row was changed, removed or put in."""
+    with plainly(as_json):
+        from runtime import cli_gate
+
+        settings = _settings(config)
+        with _busy("recomputing the chain", as_json):
+            rows, broken = cli_gate.verify(settings)
+        if as_json:
+            _print_json({"rows": rows, "ok": broken is None, "first_bad_seq": broken})
+        elif broken is None:
+            typer.echo(f"{rows} rows, chain intact.")
+        else:
+            typer.echo(f"Chain broken at row {broken}: it or the one before was changed, removed or put in.", err=True)
+        raise typer.Exit(OK if broken is None else NO)
+
+
+@dead_app.command("list")
+def dead_letters_list(as_json: Json = False, config: File = None) -> None:
+    """Deliveries that failed for good, newest first, with the reason."""
+    with plainly(as_json):
+        from runtime import cli_gate
+
+        rows = cli_gate.dead_letters(_settings(config))
+        _print_json({"dead_letters": rows}) if as_json else cli_gate.show_dead(rows)
+
+
+@dead_app.command("replay")
+def dead_letters_replay(event_id: str, as_json: Json = False, config: File = None) -> None:
+    """Puts one back in line; a running `ceo serve` or `ceo worker` takes it from there."""
+    with plainly(as_json):
+        from runtime import cli_gate
+
+        queued = cli_gate.replay(_settings(config), event_id)
+        if as_json:
+            _print_json({"event_id": event_id, "queued": queued})
+        else:
+            typer.echo("Back in line." if queued else "There is no dead letter with this id.", err=not queued)
+        raise typer.Exit(OK if queued else NO)
+
+
+# -- how it speaks ------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def plainly(as_json: bool = False) -> Iterator[None]:
+    """Turns errors into sentences and exit codes: a user never sees a traceback unless they ask for it with --debug."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:  # the edge of the program: whatever it is, a person reads a sentence
+        if _debug:
+            raise
+        code, lines = _explain(error)
+        _fail(code, lines, as_json)
+
+
+def _explain(error: Exception) -> tuple[int, list[str]]:
+    """(exit code, sentences) for an error. Names are compared because importing the classes would load what failed to load."""
+    kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
+    if "runtime.settings.ConfigError" in kinds:
+        return BAD_INPUT, list(error.problems)  # pyright: ignore[reportAttributeAccessIssue]
+    if kinds & {"runtime.db.engine.DatabaseUrlError", "agents.models.ModelConfigError"}:
+        return BAD_INPUT, [str(error)]
+    if kinds & {"runtime.db.embedded.EmbeddedPostgresError", "tools.errors.VendorError"}:
+        return UNAVAILABLE, [str(error)]
+    if kinds & {"psycopg.OperationalError", "sqlalchemy.exc.OperationalError"}:
+        first = str(error.__cause__ or error).strip().splitlines()[0]
+        return UNAVAILABLE, [f"the database does not answer: {first}", "check DATABASE_URL and the network; `ceo doctor` says more"]
+    if "runtime.db.migrate.MigrationError" in kinds:
+        return NO, [str(error)]
+    if isinstance(error, OSError) and error.errno == 98:
+        return UNAVAILABLE, ["the port is taken by another program; choose one with --port"]
+    place = _log_trace(error)
+    return NO, [f"unexpected {type(error).__name__}: {error}", f"the whole trace is in {place}; `ceo --debug …` shows it here"]
+
+
+def _log_trace(error: Exception) -> Path:
+    """Appends the trace to ceo.log in the data folder, or in the temporary folder when that cannot be written."""
+    import tempfile
+    import traceback
+
+    lines = "".join(traceback.format_exception(error))
+    try:
+        folder = _secrets().ceo_data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+    except Exception:  # reporting must not fail on the cause of the failure
+        folder = Path(tempfile.gettempdir())
+    place = folder / "ceo.log"
+    with place.open("a", encoding="utf-8") as log:
+        log.write(f"--- {_now().isoformat()} {' '.join(sys.argv[1:3])}\n{lines}")
+    return place
+
+
+def _fail(code: int, lines: list[str], as_json: bool) -> NoReturn:
+    if as_json:
+        _print_json({"error": lines[0], "problems": lines})
+    else:
+        for line in lines:
+            typer.echo(f"ceo: {line}", err=True)
+    raise typer.Exit(code)
+
+
+def _bad(sentence: str) -> typer.BadParameter:
+    return typer.BadParameter(sentence)
+
+
+def _outcome(outcome: dict[str, Any], as_json: bool) -> NoReturn:
+    """Prints what became of a click, and ends with 0 or 1."""
+    if as_json:
+        _print_json(outcome)
+    else:
+        typer.echo(outcome["message"], err=not outcome["ok"])
+        for reason in outcome.get("findings", []):
+            typer.echo(f"  {reason}", err=not outcome["ok"])
+    raise typer.Exit(OK if outcome["ok"] else NO)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _say(text: str) -> None:
+    """A line for people on the error stream, so that standard output stays the answer."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def _busy(text: str, quiet: bool) -> Iterator[None]:
+    """A spinner while something may take longer than a moment; nothing when a machine reads or the output goes to a file."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"{text} …"):
+        yield
+
+
+def _secrets() -> Secrets:
+    from runtime.settings import load_secrets
+
+    return load_secrets()
+
+
+def _settings(path: Path | None) -> Settings:
+    from runtime.settings import load
+
+    return load(path)
+
+
+def _now() -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
+
+
+def _logging(settings: Settings) -> None:
+    import logging
+
+    level = settings.secrets.ceo_log_level.upper()
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+if __name__ == "__main__":
+    app(prog_name="ceo")
