@@ -28,7 +28,7 @@ r"transportadora|instala(?:cao|m|r))\b"),
 r"trabalham com)|tem (?:um|uma|algum|alguma)?\s?\w+ ?\?)"),
     ("payment", r"\b(?:parcel\w+|formas? de pagamento|pix|boleto|cartao|financia\w+|bndes|a vista|a prazo|entrada)\b"),
     ("thanks", r"\b(?:obrigad[oa]|valeu|agradeco|grat[oa]|obg|vlw)\b"),
-    ("bye", r"\b(?:tchau|ate (?:mais|logo|breve|amanha)|falou|abracos?|era so isso|so isso mesmo)\b"),
+    ("bye", r"\b(?:tchau|ate (?:mais|logo|breve|amanha)|falou|abracos?|(?:e|era)? ?so isso)\b"),
     ("identity", r"\b(?:voce e (?:um )?(?:robo|bot|humano|pessoa|ia|maquina)|e (?:um )?robo|falo com (?:um )?robo|(?:e|eh) "
 r"(?:uma )?ia\b|quem e voce|atendimento automatico)"),
     ("buy", r"\b(?:quero (?:comprar|fechar|pedir|encomendar)|vamos fechar|fechar (?:o )?(?:negocio|pedido|compra)|preciso "
@@ -53,6 +53,7 @@ _OFF_TOPIC = re.compile(
     r"previsao do tempo|vai chover|capital d[aeo]|bitcoin|loteria|mega ?sena|escrev[ae] (?:um|uma|o)|traduz\w*|"
     r"codigo (?:em )?python|filme|musica|quem descobriu|religiao)\b"
 )
+_CALL_ME = re.compile(r"\b(?:pode(?:m|ria)? me ligar|me (?:liga|ligue|liguem)\b|quero uma ligacao|prefiro por telefone)")
 _QUESTION = re.compile(
     r"\?|^\W*(?:qual|quais|quanto|quantos|como|onde|quando|voces|tem|da para|da pra|serve|funciona)\b|\b(?:voltagem|"
     r"220|110|trifasic\w|bifasic\w|potencia|consumo|"
@@ -73,7 +74,7 @@ def intents(text: str) -> frozenset[Intent]:
         found.add("opt_out")
     elif leave == "confirm":
         found.add("opt_out_unsure")
-    if brazil.wants_human(text):
+    if brazil.wants_human(text) or _CALL_ME.search(low):
         found.add("human")
     if brazil.wants_erasure(text):
         found.add("erasure")

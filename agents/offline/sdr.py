@@ -134,7 +134,7 @@ def _merged(profile: LeadProfile, values: Any) -> LeadProfile:
 
 def _silent(turn: _Turn) -> bool:
     """Turns in which nothing is asked and nothing is collected."""
-    return bool(turn.wants & {"opt_out", "erasure", "audio"})
+    return bool(turn.wants & {"opt_out", "opt_out_unsure", "erasure", "audio"})
 
 
 def _store(turn: _Turn) -> list[Call]:
@@ -352,6 +352,8 @@ def _facts_answer(turn: _Turn, speak: Any) -> list[str]:
             parts.append(quoted)
         elif not parts:
             parts.append(speak(say.UNKNOWN_FACT))
+    elif not parts and turn.wants & {"delivery", "availability"}:
+        parts.append(speak(say.SAFE))  # no catalogue at hand
     return parts
 
 

@@ -36,7 +36,7 @@ PLACE_SAID = re.compile(
     rf"(?: e)?:? (?:de|da|do|em|no|na|aqui em|aqui de|cidade de) ({_WORD}(?: {_WORD}){{0,4}})"
 )
 NAME_SAID = re.compile(
-    rf"\b(?:meu nome e|meu nome eh|me chamo|pode me chamar de|chamo-me|nome:|(?:aqui|quem fala) (?:e|eh)(?: [oa])?|"
+    rf"\b(?:meu nome e|meu nome eh|my name is|me chamo|pode me chamar de|chamo-me|nome:|(?:aqui|quem fala) (?:e|eh)(?: [oa])?|"
     rf"sou [oa]|aqui [oa])\s*({_WORD}(?: {_WORD}){{0,3}})"
 )
 _HERE = re.compile(rf"(?:oi|ola|bom dia|boa tarde|boa noite)?[,!. ]*({_WORD}(?: {_WORD})?) (?:aqui|falando)\b")
@@ -61,7 +61,8 @@ NEED_CUT = re.compile(
     r"que vem|quanto|qual|que|voces|porque)\b"
 )
 NEED_EMPTY = re.compile(
-    r"^(?:um |uma |o |a )?(?:orcamento|cotacao|preco|informac\w+|saber\b.*|falar\b.*|ajuda|atendimento|atendente|"
+    r"^(?:um |uma |o |a )?(?:cancelar.*|desistir.*|orcamento|cotacao|preco|informac\w+|saber\b.*|"
+    r"falar\b.*|ajuda|atendimento|atendente|"
     r"desconto|isso|ver|mais|entender\b.*|conhecer\b.*|produto|equipamento|equipamentos|produtos)s?$"
 )
 VOLUME_SAID = re.compile(
@@ -71,7 +72,7 @@ VOLUME_SAID = re.compile(
 VOLUME_ONLY = re.compile(
     r"^(?:so |apenas |somente |uns |umas |cerca de |mais ou menos |acho que |seriam? |vao ser )*(\d{1,6}|"
     + "|".join(NUMBER_WORDS)
-    + r")\b(?: (?:so|apenas|mesmo|por enquanto|inicialmente))?$"
+    + r")\b(?: (?:so|apenas|mesmo|por enquanto|inicialmente|de cada(?: um)?))?$"
 )
 VOLUME_WORDS = re.compile(r"\b(?:so|apenas|somente) (?:um|uma)\b")
 URGENCY_SAID = re.compile(
@@ -229,8 +230,9 @@ def _place(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -
         if city:
             found["city"], found["state"] = city, match[2].upper()
             return
+    start = r"(?:^|\b(?:em|de|no|na|do|da|cidade|aqui|sou) )" if "city" in asked else r"\b(?:em|de|no|na|do|da|cidade|aqui|sou) "
     if match := re.search(
-        rf"\b(?:em|de|no|na|do|da|cidade|aqui|sou) ({_WORD}(?: {_WORD}){{0,3}}?),? (?:n[oa]|d[oae]|em|estado d[oae])? "
+        rf"{start}({_WORD}(?: {_WORD}){{0,3}}?),? (?:n[oa]|d[oae]|em|estado d[oae])? "
         rf"?({_STATE_NAMES})\b",
         low,
     ):
@@ -251,7 +253,7 @@ def _place(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -
             if match := re.search(rf"\b(?:em|de|para|pra) {known}\b", low):
                 found["city"] = title(text[match.start() + match[0].index(" ") + 1 : match.end()])
                 break
-    if "city" not in found and "city" in asked:
+    if "city" not in found and "city" in asked and not URGENCY_SAID.search(low) and not BUSINESS_NAMED.match(low):
         line = next((tidy(part) for part in re.split(r"[\n,;.!]", text) if tidy(part)), "")
         city = _trim_place(
             re.sub(r"(?i)^(?:é |eh |fica |ficamos |sou |somos |estamos |moro |aqui )*(?:em |de |na |no |da |do )?", "", line)
@@ -391,16 +393,10 @@ def _company(raw: str) -> str:
 
 
 def _demand(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) -> None:
-    product = next((m for p in PRODUCTS if (m := re.search(rf"\b{p}\b", low))), None)
+    product = _products(text, low)
     said = NEED_SAID.search(low)
     if product:
-        end = product.end()
-        extra = re.match(
-            r" (?:industrial|combinado|profissional|inox|vertical|horizontal|eletric[oa]|a gas|de \d+ \w+|\d+ (?:bocas|"
-            r"litros|gn|kg|portas|cubas|gavetas))+",
-            low[end:],
-        )
-        found["need"] = text[product.start() : end + (extra.end() if extra else 0)].strip()
+        found["need"] = product
     elif said:
         raw = text[said.start(1) : said.end(1)]
         cut = NEED_CUT.search(fold(raw))
@@ -417,6 +413,25 @@ def _demand(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) 
         found["volume"] = "1"
     if match := URGENCY_SAID.search(low):
         found["urgency"] = text[match.start() : match.end()].strip()
+
+
+_PRODUCT_DETAIL = re.compile(
+    r"(?: (?:industrial|combinado|profissional|inox|vertical|horizontal|eletric[oa]|a gas|de \d+ \w+|"
+    r"\d+ (?:bocas|litros|gn|kg|portas|cubas|gavetas)))+"
+)
+
+
+def _products(text: str, low: str) -> str:
+    """Every piece of equipment named, in the order of the message: "coifa e fogão industrial 6 bocas"."""
+    spans: list[tuple[int, int]] = []
+    for pattern in PRODUCTS:
+        for match in re.finditer(rf"\b{pattern}\b", low):
+            if any(match.start() < end and start < match.end() for start, end in spans):
+                continue  # "forno" inside "forno combinado"
+            detail = _PRODUCT_DETAIL.match(low, match.end())
+            spans.append((match.start(), detail.end() if detail else match.end()))
+    named = list(dict.fromkeys(text[start:end].strip() for start, end in sorted(spans)))
+    return " e ".join(named[:4])
 
 
 def _is_duration(unit: str) -> bool:

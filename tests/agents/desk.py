@@ -20,10 +20,10 @@ def brl(amount: str) -> Money:
 
 
 class FakeDesk:
-    def __init__(self, budget: Money | None = Money(minor=10000, currency="BRL"), status: str = "waiting") -> None:
+    def __init__(self, budget: str | None = "100", status: str = "waiting") -> None:
         self.proposed: list[Any] = []
         self.stopped: list[str] = []
-        self.budget = budget
+        self.budget = brl(budget) if budget else None
         self.status = status
 
     async def campaigns(self) -> Sequence[CampaignRow]:

@@ -37,7 +37,10 @@ CASES = [
     ("estou procurando uma lava-louças de capô", (), {"need": "lava-louças"}),
     ("preciso de um atendente", (), {}),
     ("quero um desconto", (), {}),
+    ("coifa e um fogão industrial 6 bocas", ("company",), {"need": "coifa e fogão industrial 6 bocas"}),
+    ("quero cancelar", ("need",), {}),
     # volumes
+    ("1 de cada", ("volume",), {"volume": "1"}),
     ("2 fornos", (), {"need": "fornos", "volume": "2 fornos"}),
     ("umas 300 refeições por dia", ("volume",), {"volume": "300 refeições por dia"}),
     ("3", ("volume",), {"volume": "3"}),
@@ -63,6 +66,8 @@ CASES = [
     ("estamos em Santa Maria, no Rio Grande do Sul", (), {"city": "Santa Maria", "state": "RS"}),
     ("preciso de algo para assar", (), {"need": "algo"}),
     ("pode ser em dinheiro?", ("urgency",), {}),
+    ("Belém do Pará", ("city",), {"city": "Belém", "state": "PA"}),
+    ("o mais rápido possível", ("city", "urgency"), {"urgency": "o mais rápido possível"}),
     # contacts
     ("compras@padaria.com.br", ("email",), {"email": "compras@padaria.com.br"}),
     ("meu email é Ana@Sol.com.br.", (), {"email": "ana@sol.com.br"}),
