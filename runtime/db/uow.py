@@ -20,6 +20,7 @@ from runtime.db.accounts import Chat, Sessions, Users
 from runtime.db.analytics import Analytics, Orders
 from runtime.db.campaigns import Campaigns
 from runtime.db.conversations import Conversations
+from runtime.db.erasure import Erasures
 from runtime.db.leads import Leads
 from runtime.db.messages import Messages
 from runtime.db.operations import Alerts, LiveEvents, ScheduleTicks
@@ -100,6 +101,10 @@ class Transaction:
     @cached_property
     def suppressions(self) -> Suppressions:
         return Suppressions(self.conn)
+
+    @cached_property
+    def erasures(self) -> Erasures:
+        return Erasures(self.conn)
 
     @cached_property
     def alerts(self) -> Alerts:
