@@ -458,7 +458,8 @@ def _bare(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) ->
     if "volume" in asked and "volume" not in found and (match := VOLUME_ONLY.match(folded)):
         found["volume"] = match[1]
     wants_need = "need" in asked and not {"need", "city", "name", "company"} & found.keys()
-    if wants_need and len(line.split()) <= 8 and not NEED_EMPTY.match(folded) and not set(folded.split()) <= NOT_A_NAME:
+    wish = re.sub(r"^(?:eu )?(?:quero|queria|preciso|gostaria|procuro)(?: de)? ", "", folded)
+    if wants_need and len(line.split()) <= 8 and not NEED_EMPTY.match(wish) and not set(folded.split()) <= NOT_A_NAME:
         found["need"] = line
 
 
