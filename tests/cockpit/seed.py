@@ -205,8 +205,8 @@ async def _history(database: Database, now: datetime) -> None:
                     )
                 )
     async with database.transaction() as tx:
-        for sql, values in statements:
-            await tx.conn.execute(text(sql), values)
+        for sql in dict.fromkeys(sql for sql, _ in statements):
+            await tx.conn.execute(text(sql), [values for other, values in statements if other == sql])
 
 
 async def _people(database: Database, now: datetime) -> None:
