@@ -12,6 +12,7 @@ import json
 import secrets as chance
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -25,13 +26,24 @@ from pydantic import SecretStr
 
 from knowledge.domain.clock import SettableClock
 from runtime.observability import configure
-from runtime.settings import Chatwoot, Meta, Operator, PipeRun, Secrets, Settings, TikTok, Vendors, ZApi, load_operator
+from runtime.settings import Chatwoot, Meta, Operator, PipeRun, Schedules, Secrets, Settings, TikTok, Vendors, ZApi, load_operator
 
 MANAGER = ("gestor@demo.local", "manager")
 ADMIN = ("diretora@demo.local", "admin")
 START = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
-STEP = timedelta(minutes=10)
-"""Longest stride of the simulated clock: schedules and expiries are looked at this often."""
+STEP = timedelta(hours=1)
+"""Longest stride of the simulated clock."""
+PACE = Schedules(
+    launch="0 9 * * *",
+    publish="*/30 * * * *",
+    insights="5 * * * *",
+    decide="20 */6 * * *",
+    approvals="*/30 * * * *",
+    reconcile="35 * * * *",
+    desk_poll="50 */2 * * *",
+    alerts="40 * * * *",
+)
+"""The operator's schedules, with the minute-by-minute care thinned out: a simulated week has ten thousand minutes."""
 
 
 @dataclass
@@ -47,7 +59,7 @@ class Stage:
     started: float
 
 
-def operator_for(sandbox: str, base: Operator) -> Operator:
+def operator_for(sandbox: str, base: Operator, public_url: str) -> Operator:
     """The operator's own file with every vendor pointed at the sandbox. Only URLs and ids differ from production."""
     from runtime.sandbox import adtree, chatwoot_state, piperun, zapi_state
 
@@ -72,6 +84,8 @@ def operator_for(sandbox: str, base: Operator) -> Operator:
                     owner_id=str(piperun.OWNER_ID),
                 ),
             ),
+            "public_url": public_url,
+            "schedules": PACE,
             "crew": base.crew.model_copy(update={"model": "offline", "fallback": (), "by_agent": {}}),
         }
     )
@@ -103,7 +117,7 @@ def secrets_for(data: Path) -> Secrets:
 
 
 @asynccontextmanager
-async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day: int = 4) -> AsyncIterator[Stage]:
+async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day: int = 3) -> AsyncIterator[Stage]:
     """Starts everything and stops everything, Postgres included."""
     from runtime.cockpit.app import ensure_user
     from runtime.main import create_app, database_of
@@ -117,7 +131,10 @@ async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day
     sandbox = create_sandbox(seed=seed, start=START, personas=False)
     personas.install(sandbox.state.world, count_per_day=leads_per_day)
     twin = await serve_in_loop(sandbox)
-    settings = Settings(operator=operator_for(twin.url, load_operator(config)), secrets=secrets_for(data), path=config)
+    port = port or _free_port()
+    settings = Settings(
+        operator=operator_for(twin.url, load_operator(config), f"http://127.0.0.1:{port}"), secrets=secrets_for(data), path=config
+    )
     clock = SettableClock(START)
     password = chance.token_urlsafe(9)
     try:
@@ -141,6 +158,12 @@ async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day
     finally:
         await sandbox.state.world.close()
         await twin.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Driver:
@@ -167,17 +190,13 @@ class Driver:
         """Until a whole round brings nothing new: jobs may cause webhooks at this very moment, and those again jobs."""
         house, world = self.on.house, self.on.sandbox.state.world
         while True:
-            await house.jobs.beat()
-            if not await house.jobs.idle():
-                await house.jobs.settle()
-            if self.auto_manager:
-                await self._manage()
+            beats = await house.jobs.beat()
+            await house.jobs.settle()
+            decided = await self._manage() if self.auto_manager else 0
             due = world.next_event_at
             if due is not None and due <= self.on.clock.now():
                 await world.advance(self.on.clock.now())
-                continue
-            wake = await self._next_wake()
-            if await house.jobs.idle() and (wake is None or wake > self.on.clock.now()):
+            elif not beats and not decided:
                 return
 
     async def _next_wake(self) -> datetime | None:
@@ -186,7 +205,7 @@ class Driver:
         async with self.on.house.db.transaction() as tx:
             return (await tx.conn.execute(text("select min(wake_at) from conversations where wake_at is not null"))).scalar_one()
 
-    async def _manage(self) -> None:
+    async def _manage(self) -> int:
         """The simulated director: looks at every request half an hour after it was made and approves what the rules still allow."""
         from sqlalchemy import text
 
@@ -206,6 +225,7 @@ class Driver:
             outcome = await self.on.house.gate.approve(str(row.action_id), director, row.fingerprint)
             if outcome.status == "waiting" and outcome.message.id == "gate.drifted":
                 await self.on.house.gate.approve(str(row.action_id), director, row.fingerprint)
+        return len(waiting)
 
 
 async def figures(on: Stage, days: float) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
 
 from knowledge.domain.action import Actor
 from runtime.cockpit.app import CockpitDeps, CockpitSettings, build_router
 from runtime.db.embedded import EmbeddedPostgres
 from runtime.desks import ManagerDesk
 from runtime.inbox import build_inbox
+from runtime.media import LocalMedia
 from runtime.settings import ConfigError, Settings
 from runtime.wiring import House, build_house
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from runtime.sandbox.serve import ServerHandle
 
 AUDIENCE = "agente-ceo"
-OURS = ("/cockpit", "/cockpit/*", "/webhooks/*", "/healthz", "/readyz", "/metrics/prometheus")
+OURS = ("/cockpit", "/cockpit/*", "/webhooks/*", "/media/*", "/healthz", "/readyz", "/metrics/prometheus")
 """Paths that guard themselves: the cockpit by its sessions, webhooks by their signatures; the others tell nothing private."""
 
 log = logging.getLogger("ceo.main")
@@ -81,6 +83,8 @@ def base_app(house: House, *, demo: bool, demo_credentials: tuple[str, str] | No
 
     app = FastAPI(title="Agente-CEO", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(build_inbox(house))
+    if isinstance(house.media, LocalMedia):
+        app.mount("/media", StaticFiles(directory=house.media.root), name="media")
     operator = house.settings.operator
     label = operator.crew.model
     app.include_router(

@@ -37,6 +37,10 @@ class Meta(_Section):
     account_id: str = Field(description="Ad account, like act_1234567890")
     pixel_id: str
     page_id: str
+    dsa_beneficiary: str | None = Field(
+        default=None, description="Who benefits from the ads; needed when a country of the EU is targeted"
+    )
+    dsa_payor: str | None = Field(default=None, description="Who pays for the ads; needed when a country of the EU is targeted")
 
 
 class TikTok(_Section):
@@ -46,6 +50,7 @@ class TikTok(_Section):
     advertiser_id: str
     pixel_id: str | None = None
     identity_id: str | None = None
+    display_name: str | None = Field(default=None, description="Name shown above the ad")
     location_ids: dict[str, str] = Field(default={"BR": "3469034", "US": "6252001"}, description="Country code -> location id")
 
 
@@ -88,19 +93,19 @@ class Vendors(_Section):
 class Crew(_Section):
     """Which model each agent uses: offline | openai:MODEL | openai-like:URL:MODEL | anthropic:MODEL | ollama:MODEL."""
 
-    model: str = Field("offline", description="For every agent that has no model of its own")
-    fallback: tuple[str, ...] = Field((), description="Tried in order when the model fails")
+    model: str = Field(default="offline", description="For every agent that has no model of its own")
+    fallback: tuple[str, ...] = Field(default=(), description="Tried in order when the model fails")
     by_agent: dict[Literal["ceo", "scout", "copywriter", "media_buyer", "analyst", "sdr"], str] = {}
-    max_model_turns: int = Field(12, ge=1, le=100, description="Calls of the model in one run")
+    max_model_turns: int = Field(default=12, ge=1, le=100, description="Calls of the model in one run")
 
 
 class Conversation(_Section):
     """How leads are answered."""
 
-    debounce_seconds: int = Field(8, ge=0, le=120, description="Quiet time after a lead's message before the bot answers")
-    debounce_max_seconds: int = Field(30, ge=1, le=600, description="Longest wait when a lead keeps writing")
-    company: str = Field("nossa empresa", description="Name by which the bot introduces itself")
-    notice_url: str | None = Field(None, description="Privacy notice, linked in the first message")
+    debounce_seconds: int = Field(default=8, ge=0, le=120, description="Quiet time after a lead's message before the bot answers")
+    debounce_max_seconds: int = Field(default=30, ge=1, le=600, description="Longest wait when a lead keeps writing")
+    company: str = Field(default="nossa empresa", description="Name by which the bot introduces itself")
+    notice_url: str | None = Field(default=None, description="Privacy notice, linked in the first message")
 
 
 class Marketing(_Section):
@@ -109,8 +114,8 @@ class Marketing(_Section):
     platforms: tuple[Literal["meta", "tiktok"], ...] = ("meta", "tiktok")
     daily_budget: dict[Literal["meta", "tiktok"], Decimal] = {"meta": Decimal("50.00"), "tiktok": Decimal("60.00")}
     countries: tuple[str, ...] = ("BR",)
-    max_new_campaigns_per_day: int = Field(2, ge=0)
-    catalogue: str = Field("knowledge/catalogue/products.yaml", description="Product file, relative to this one")
+    max_new_campaigns_per_day: int = Field(default=2, ge=0)
+    catalogue: str = Field(default="knowledge/catalogue/products.yaml", description="Product file, relative to this one")
 
 
 class Schedules(_Section):
@@ -143,13 +148,14 @@ class Operator(_Section):
     currency: str = "BRL"
     time_zone: str = "America/Sao_Paulo"
     locale: Literal["pt-BR", "en"] = "pt-BR"
-    autonomy: Autonomy = Autonomy()  # pyright: ignore[reportCallIssue]
+    public_url: str = Field(default="http://127.0.0.1:8000", description="Where vendors reach this installation (webhooks, media)")
+    autonomy: Autonomy = Autonomy()
     guardrails: Guardrails
-    targets: Targets = Targets()  # pyright: ignore[reportCallIssue]
-    marketing: Marketing = Marketing()  # pyright: ignore[reportCallIssue]
-    conversation: Conversation = Conversation()  # pyright: ignore[reportCallIssue]
+    targets: Targets = Targets()
+    marketing: Marketing = Marketing()
+    conversation: Conversation = Conversation()
     schedules: Schedules = Schedules()
-    crew: Crew = Crew()  # pyright: ignore[reportCallIssue]
+    crew: Crew = Crew()
     vendors: Vendors = Vendors()
     quick_prompts: tuple[str, ...] = ()
     agentos: dict[str, Any] = Field(default={}, description="Passed to Agno's AgentOSConfig")
@@ -185,23 +191,27 @@ class Secrets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    database_url: SecretStr | None = Field(None, description="Any Postgres 15+; empty = embedded one under CEO_DATA_DIR")
-    ceo_data_dir: Path = Field(Path("data"), description="Where the embedded database, media and Chroma live")
-    ceo_config: Path = Field(Path("agentos.yaml"), description="The operator's file")
-    ceo_secret_key: SecretStr | None = Field(None, description="Signs AgentOS tokens; 32+ random characters; needed by `ceo serve`")
-    ceo_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line that is logged")
-    meta_access_token: SecretStr | None = Field(None, description="System-user token with ads_management")
-    meta_app_secret: SecretStr | None = Field(None, description="Makes appsecret_proof and verifies webhooks")
-    tiktok_access_token: SecretStr | None = Field(None, description="Long-lived access token of the advertiser")
-    zapi_token: SecretStr | None = Field(None, description="Token of the Z-API instance")
-    zapi_client_token: SecretStr | None = Field(None, description="Account security token (Client-Token header)")
-    zapi_webhook_token: SecretStr | None = Field(None, description="Unguessable path part: /webhooks/zapi/<this>")
-    chatwoot_user_token: SecretStr | None = Field(None, description="Access token of an administrator, for reading")
-    chatwoot_bot_token: SecretStr | None = Field(None, description="Access token of the agent bot, for writing")
-    chatwoot_webhook_secret: SecretStr | None = Field(None, description="Secret that signs Chatwoot's webhooks")
-    piperun_token: SecretStr | None = Field(None, description="PipeRun API token")
-    openai_api_key: SecretStr | None = Field(None, description="For openai: and openai-like: models")
-    anthropic_api_key: SecretStr | None = Field(None, description="For anthropic: models")
+    database_url: SecretStr | None = Field(default=None, description="Any Postgres 15+; empty = embedded one under CEO_DATA_DIR")
+    ceo_data_dir: Path = Field(default=Path("data"), description="Where the embedded database, media and Chroma live")
+    ceo_config: Path = Field(default=Path("agentos.yaml"), description="The operator's file")
+    ceo_secret_key: SecretStr | None = Field(
+        default=None, description="Signs AgentOS tokens; 32+ random characters; needed by `ceo serve`"
+    )
+    ceo_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe line that is logged"
+    )
+    meta_access_token: SecretStr | None = Field(default=None, description="System-user token with ads_management")
+    meta_app_secret: SecretStr | None = Field(default=None, description="Makes appsecret_proof and verifies webhooks")
+    tiktok_access_token: SecretStr | None = Field(default=None, description="Long-lived access token of the advertiser")
+    zapi_token: SecretStr | None = Field(default=None, description="Token of the Z-API instance")
+    zapi_client_token: SecretStr | None = Field(default=None, description="Account security token (Client-Token header)")
+    zapi_webhook_token: SecretStr | None = Field(default=None, description="Unguessable path part: /webhooks/zapi/<this>")
+    chatwoot_user_token: SecretStr | None = Field(default=None, description="Access token of an administrator, for reading")
+    chatwoot_bot_token: SecretStr | None = Field(default=None, description="Access token of the agent bot, for writing")
+    chatwoot_webhook_secret: SecretStr | None = Field(default=None, description="Secret that signs Chatwoot's webhooks")
+    piperun_token: SecretStr | None = Field(default=None, description="PipeRun API token")
+    openai_api_key: SecretStr | None = Field(default=None, description="For openai: and openai-like: models")
+    anthropic_api_key: SecretStr | None = Field(default=None, description="For anthropic: models")
 
     def need(self, name: str) -> str:
         """A secret that something configured needs. Raises ConfigError naming the variable."""

@@ -22,6 +22,7 @@ from runtime.db.lease import Lease
 from runtime.db.uow import Database
 from runtime.desks import ManagerDesk
 from runtime.jobs.engine import Engine, bind, database_url_for_engine
+from runtime.media import LocalMedia
 from runtime.settings import Settings
 from tools.effects import Effects, Ports
 from tools.gate import Gate
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from agents.sdr import Sdr
     from knowledge.library import Library
     from runtime.cockpit.deps import ChatAnswer
-    from tools.ports import WebhookSource
+    from tools.ports import MediaStore, WebhookSource
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,6 +62,7 @@ class House:
     jobs: Engine
     sources: Mapping[str, WebhookSource]
     library: Library
+    media: MediaStore
     agno_db: Any
     _policy: Policy
     _models: dict[str, tuple[Model, list[Model]]] = field(default_factory=dict)
@@ -240,9 +242,10 @@ async def build_house(settings: Settings, database_url: str, clock: Clock | None
         poll_seconds=poll_seconds,
     )
     library = Library()
+    media = LocalMedia(settings.secrets.ceo_data_dir / "media", operator.public_url)
     await library.learn(catalogue_documents())
     agno_db = AsyncPostgresDb(db_engine=engine, db_schema="agno")
-    house = House(settings, the_clock, db, books, effects, gate, jobs, sources, library, agno_db, policy)
+    house = House(settings, the_clock, db, books, effects, gate, jobs, sources, library, media, agno_db, policy)
     bind_jobs(house)
     return house
 

@@ -28,44 +28,44 @@ class Financial(_Part):
     daily_cap: Money = Field(description="Worst-case spend of one account-local day, all campaigns, multipliers counted")
     weekly_cap: Money = Field(description="Worst-case spend of one account-local week (Monday to Sunday)")
     overspend_multiplier: dict[Platform, Multiplier] = Field(
-        default={"meta": Decimal("1.75"), "google": Decimal("2"), "tiktok": Decimal("1.2"), "linkedin": Decimal("1.5")},
+       default= default={"meta": Decimal("1.75"), "google": Decimal("2"), "tiktok": Decimal("1.2"), "linkedin": Decimal("1.5")},
         description="How much of a daily budget the platform may spend in one day",
     )
     max_campaign_budget: Money = Field(description="Highest daily budget of one campaign")
     max_single_increase: Share | Annotated[Decimal, Field(ge=0, le=10)] = Field(
-        Decimal("0.50"), description="Largest raise in one step, against the budget 24 hours ago"
+        default=Decimal("0.50"), description="Largest raise in one step, against the budget 24 hours ago"
     )
-    approval_above: Share = Field(Decimal("0.20"), description="Changes beyond this, up or down, ask a manager")
-    max_adjustments_per_day: int = Field(50, ge=0, description="Budget and status changes in one account-local day")
-    new_campaign_asks: bool = Field(True, description="Every new campaign asks a manager")
-    no_touch_roas_above: Decimal = Field(Decimal("5"), gt=0, description="Campaigns earning more are never cut or paused")
+    approval_above: Share = Field(default=Decimal("0.20"), description="Changes beyond this, up or down, ask a manager")
+    max_adjustments_per_day: int = Field(default=50, ge=0, description="Budget and status changes in one account-local day")
+    new_campaign_asks: bool = Field(default=True, description="Every new campaign asks a manager")
+    no_touch_roas_above: Decimal = Field(default=Decimal("5"), gt=0, description="Campaigns earning more are never cut or paused")
     pause_asks_above: Money = Field(description="Pausing a campaign whose daily budget is above this asks a manager")
-    alert_at: Share = Field(Decimal("0.80"), description="Share of a cap at which an alert opens")
+    alert_at: Share = Field(default=Decimal("0.80"), description="Share of a cap at which an alert opens")
 
 
 class Quality(_Part):
     """How much must be known before something is touched."""
 
-    min_impressions: int = Field(1000, ge=0, description="Impressions in seven days before a pause for performance")
-    min_runtime_hours: int = Field(72, ge=0, description="Hours since launch before a pause")
-    min_hours_between_raises: int = Field(48, ge=0, description="Hours between two raises of one campaign")
-    min_confidence: Share = Field(Decimal("0.85"), description="Computed confidence below which a machine's change asks")
+    min_impressions: int = Field(default=1000, ge=0, description="Impressions in seven days before a pause for performance")
+    min_runtime_hours: int = Field(default=72, ge=0, description="Hours since launch before a pause")
+    min_hours_between_raises: int = Field(default=48, ge=0, description="Hours between two raises of one campaign")
+    min_confidence: Share = Field(default=Decimal("0.85"), description="Computed confidence below which a machine's change asks")
 
 
 class ConversationLimits(_Part):
     """What the bot may say, and when."""
 
-    service_window_hours: int = Field(24, ge=1, description="Hours after the lead's last message in which free text may be sent")
-    max_questions: int = Field(2, ge=1, description="Questions in one message")
-    price_sources: tuple[str, ...] = Field((), description="Catalogue sources from which a price may be quoted")
+    service_window_hours: int = Field(default=24, ge=1, description="Hours after the lead's last message in which free text may be sent")
+    max_questions: int = Field(default=2, ge=1, description="Questions in one message")
+    price_sources: tuple[str, ...] = Field(default=(), description="Catalogue sources from which a price may be quoted")
 
 
 class Guardrails(_Part):
     """All limits by subject."""
 
     financial: Financial
-    quality: Quality = Quality()  # pyright: ignore[reportCallIssue]
-    conversation: ConversationLimits = ConversationLimits()  # pyright: ignore[reportCallIssue]
+    quality: Quality = Quality()
+    conversation: ConversationLimits = ConversationLimits()
 
 
 class Autonomy(_Part):
@@ -73,8 +73,8 @@ class Autonomy(_Part):
 
     level: Level = 1
     by_action: dict[str, Level] = Field(default_factory=dict, description="A level of its own for an action kind")
-    publication: Literal["dry_run", "approval", "auto"] = Field("approval", description="How new campaigns leave")
-    approval_hours: int = Field(4, ge=1, le=720, description="Hours until an unanswered request is rejected")
+    publication: Literal["dry_run", "approval", "auto"] = Field(default="approval", description="How new campaigns leave")
+    approval_hours: int = Field(default=4, ge=1, le=720, description="Hours until an unanswered request is rejected")
 
     def level_of(self, kind: str) -> int:
         return self.by_action.get(kind, self.level)
@@ -83,7 +83,7 @@ class Autonomy(_Part):
 class Targets(_Part):
     """What the loop aims at. ROAS on revenue; shares 0-1."""
 
-    roas: Decimal = Field(Decimal("1.5"), gt=0)
+    roas: Decimal = Field(default=Decimal("1.5"), gt=0)
     ctr: Share = Decimal("0.015")
     cvr: Share = Decimal("0.02")
     cpa_of_aov: Share = Decimal("0.4")
@@ -97,8 +97,8 @@ class Policy(_Part):
     currency: str = "BRL"
     time_zone: str = "America/Sao_Paulo"
     guardrails: Guardrails
-    autonomy: Autonomy = Autonomy()  # pyright: ignore[reportCallIssue]
-    targets: Targets = Targets()  # pyright: ignore[reportCallIssue]
+    autonomy: Autonomy = Autonomy()
+    targets: Targets = Targets()
 
     @model_validator(mode="after")
     def _one_currency(self) -> Policy:

@@ -153,34 +153,35 @@ class Engine:
                     conn, "turns", "turn", f"turn:{row.id}:{row.wake_seq}", str(row.id), row.wake_seq, key=str(row.id)
                 )
                 count += 1
-        for name, cron in self._schedules.items():
-            first = self._next.get(name)
-            if first is None:
-                self._next[name] = self._after(cron, now)
-            elif first <= now:
-                count += await self._fire(name, cron, now)
-                self._next[name] = self._after(cron, now)
+        ready = [name for name, moment in self._next.items() if moment <= now]
+        for name in self._schedules.keys() - self._next.keys():
+            self._next[name] = self._after(self._schedules[name], now)
+        if ready:
+            async with self._engine.begin() as conn:
+                for name in sorted(ready):
+                    count += await self._fire(conn, name, self._schedules[name], now)
+            for name in ready:
+                self._next[name] = self._after(self._schedules[name], now)
         return count
 
     def _after(self, cron: str, moment: datetime) -> datetime:
         return croniter(cron, moment.astimezone(self._zone)).get_next(datetime)
 
-    async def _fire(self, name: str, cron: str, now: datetime) -> int:
+    async def _fire(self, conn: AsyncConnection, name: str, cron: str, now: datetime) -> int:
         """The latest due slot only: after an outage a schedule runs once, not once for each hour missed."""
         local = now.astimezone(self._zone)
         slot: datetime = local if croniter.match(cron, local) and not local.second else croniter(cron, local).get_prev(datetime)
         workflow_id = f"tick:{name}:{slot.astimezone(ZoneInfo('UTC')).isoformat()}"
-        async with self._engine.begin() as conn:
-            row = await conn.execute(
-                text(
-                    "insert into schedule_ticks (schedule, slot, workflow_id, enqueued_at) values (:name, :slot, :id, :now)"
-                    " on conflict do nothing"
-                ),
-                {"name": name, "slot": slot, "id": workflow_id, "now": now},
-            )
-            if row.rowcount == 0:
-                return 0
-            await self.enqueue(conn, "ticks", "tick", workflow_id, name, slot.isoformat())
+        row = await conn.execute(
+            text(
+                "insert into schedule_ticks (schedule, slot, workflow_id, enqueued_at) values (:name, :slot, :id, :now)"
+                " on conflict do nothing"
+            ),
+            {"name": name, "slot": slot, "id": workflow_id, "now": now},
+        )
+        if row.rowcount == 0:
+            return 0
+        await self.enqueue(conn, "ticks", "tick", workflow_id, name, slot.isoformat())
         return 1
 
     def next_due(self) -> datetime | None:
@@ -236,16 +237,15 @@ class Engine:
 
     async def idle(self) -> bool:
         """Whether no workflow waits or runs."""
-        async with self._engine.begin() as conn:
-            row = await conn.execute(
-                text("select exists (select 1 from dbos.workflow_status where status in ('ENQUEUED', 'PENDING', 'DELAYED'))")
-            )
-            return not row.scalar_one()
+        async with self._engine.connect() as conn:
+            await conn.execution_options(isolation_level="AUTOCOMMIT")
+            return await _idle(conn)
 
-    async def settle(self, timeout: float = 60.0, poll: float = 0.01) -> None:
-        """Waits until the queues are empty. Raises TimeoutError naming what still runs."""
-        async with asyncio.timeout(timeout):
-            while not await self.idle():
+    async def settle(self, patience: float = 60.0, poll: float = 0.01) -> None:
+        """Waits until the queues are empty. Raises TimeoutError after `patience` seconds."""
+        async with asyncio.timeout(patience), self._engine.connect() as conn:
+            await conn.execution_options(isolation_level="AUTOCOMMIT")
+            while not await _idle(conn):
                 await asyncio.sleep(poll)
 
     async def stop(self) -> None:
@@ -263,6 +263,13 @@ class Engine:
                 await loop.run_in_executor(own, lambda: DBOS.destroy(workflow_completion_timeout_sec=5))
                 loop.set_default_executor(ThreadPoolExecutor(4))
         await self._lease.release()
+
+
+async def _idle(conn: AsyncConnection) -> bool:
+    row = await conn.execute(
+        text("select not exists (select 1 from dbos.workflow_status where status in ('ENQUEUED', 'PENDING', 'DELAYED'))")
+    )
+    return bool(row.scalar_one())
 
 
 def database_url_for_engine(url: str) -> str:
