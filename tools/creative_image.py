@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import textwrap
+from pathlib import Path
 
+FONT = Path(__file__).parent / "assets" / "inter-latin-600.ttf"
+"""Inter, Latin subset (SIL Open Font License beside it). Pillow's own font lacks accents."""
 SIZE = (1080, 1080)
 """Pixels; square fits the feeds of Meta and TikTok."""
 PALETTE = (
@@ -31,8 +34,8 @@ def draw(name: str, headline: str, *, size: tuple[int, int] = SIZE) -> bytes:
     pen = ImageDraw.Draw(image)
     margin = width // 12
     pen.rectangle((margin, margin, margin + width // 9, margin + height // 90), fill=(255, 255, 255))
-    title = ImageFont.load_default(size=width // 12)
-    small = ImageFont.load_default(size=width // 24)
+    title = ImageFont.truetype(FONT, size=width // 12)
+    small = ImageFont.truetype(FONT, size=width // 24)
     pen.multiline_text(
         (margin, height * 0.18), "\n".join(textwrap.wrap(name, 18)), font=title, fill=(255, 255, 255), spacing=width // 60
     )

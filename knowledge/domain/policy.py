@@ -28,7 +28,7 @@ class Financial(_Part):
     daily_cap: Money = Field(description="Worst-case spend of one account-local day, all campaigns, multipliers counted")
     weekly_cap: Money = Field(description="Worst-case spend of one account-local week (Monday to Sunday)")
     overspend_multiplier: dict[Platform, Multiplier] = Field(
-       default= default={"meta": Decimal("1.75"), "google": Decimal("2"), "tiktok": Decimal("1.2"), "linkedin": Decimal("1.5")},
+        default={"meta": Decimal("1.75"), "google": Decimal("2"), "tiktok": Decimal("1.2"), "linkedin": Decimal("1.5")},
         description="How much of a daily budget the platform may spend in one day",
     )
     max_campaign_budget: Money = Field(description="Highest daily budget of one campaign")
@@ -55,7 +55,9 @@ class Quality(_Part):
 class ConversationLimits(_Part):
     """What the bot may say, and when."""
 
-    service_window_hours: int = Field(default=24, ge=1, description="Hours after the lead's last message in which free text may be sent")
+    service_window_hours: int = Field(
+        default=24, ge=1, description="Hours after the lead's last message in which free text may be sent"
+    )
     max_questions: int = Field(default=2, ge=1, description="Questions in one message")
     price_sources: tuple[str, ...] = Field(default=(), description="Catalogue sources from which a price may be quoted")
 
