@@ -345,6 +345,8 @@ def plainly(as_json: bool = False) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        raise typer.Exit(OK) from None
     except Exception as error:  # the edge of the program: whatever it is, a person reads a sentence
         if _debug:
             raise

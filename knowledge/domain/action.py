@@ -16,7 +16,8 @@ Id = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class _Action(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built on first use: commands that only read the policy import these names and need none of the schemas.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     workspace: str = "default"
 
@@ -187,7 +188,7 @@ Action = Annotated[
     | AddDealNote,
     Field(discriminator="kind"),
 ]
-ACTION: TypeAdapter[Action] = TypeAdapter(Action)
+ACTION: TypeAdapter[Action] = TypeAdapter(Action, config=ConfigDict(defer_build=True))
 
 SPENDING = (PublishCampaign, SetBudget, ResumeCampaign)
 """Kinds that can raise what is spent: these take the workspace's budget lock."""

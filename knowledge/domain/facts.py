@@ -14,7 +14,7 @@ from knowledge.domain.money import Money
 
 
 class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class KillSwitch(_Fact):

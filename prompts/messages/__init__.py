@@ -44,7 +44,9 @@ def catalogue(locale: str) -> dict[str, str]:
 
     if locale not in LOCALES:
         raise ValueError(f"locale: {locale!r} is not spoken here; known: {', '.join(LOCALES)}")
-    raw: Any = yaml.safe_load((_ROOT / f"{locale}.yaml").read_text(encoding="utf-8"))
+    # The C parser where PyYAML was built with it: ten times faster, and every command reads a catalogue.
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    raw: Any = yaml.load((_ROOT / f"{locale}.yaml").read_text(encoding="utf-8"), Loader=loader)
     if not isinstance(raw, dict):
         raise ValueError(f"{locale}.yaml: expected a mapping of id to text")
     table = cast(dict[Any, Any], raw)
