@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding, Verdict
 from tools.effects import Effects, repeatable
-from tools.errors import Killed, RateLimited, Unavailable, UnknownOutcome, VendorError
+from tools.errors import Killed, RateLimited, Refused, Unavailable, UnknownOutcome, VendorError
 from tools.guardrails import autonomy, judge, kill_switch
 from tools.permit import Permit, use_permit
 
@@ -87,6 +88,7 @@ class Gate:
         self._executor = executor
         self._sleep = sleep
         self._chance = chance or random.Random(executor)
+        self._in_hand = Counter[str]()
 
     # -- asking -------------------------------------------------------------------------------------------------------------
 
@@ -110,7 +112,15 @@ class Gate:
 
     async def _in_living_hands(self, record: ActionRecord) -> bool:
         async with self._books.transaction() as tx:
-            return record.executor is not None and await tx.executor_alive(record.executor)
+            return await self._alive(tx, record)
+
+    async def _alive(self, tx: GateTx, record: ActionRecord) -> bool:
+        """Whether somebody is at it right now. Of this process itself: a cancelled task leaves its claim behind."""
+        if record.status != "executing" or record.executor is None:
+            return False
+        if record.executor == self._executor:
+            return record.id in self._in_hand
+        return await tx.executor_alive(record.executor)
 
     async def _read(self, action: Action) -> tuple[tuple[PlatformCampaign, ...], tuple[str, ...]]:
         try:
@@ -177,19 +187,31 @@ class Gate:
 
     async def execute(self, action_id: str) -> Receipt:
         """Performs an authorised action, or looks into one whose outcome is unknown. Safe to call twice: one caller gets the claim."""
-        record = await self._claim(action_id)
-        if record.status != "executing":
-            return _receipt(record)
+        self._in_hand[action_id] += 1  # before the claim is visible, so that `recover` never takes it for an abandoned one
+        try:
+            record = await self._claim(action_id)
+            return await self._attempts(record) if record.status == "executing" else _receipt(record)
+        finally:
+            self._in_hand[action_id] -= 1
+            if not self._in_hand[action_id]:
+                del self._in_hand[action_id]
+
+    async def _attempts(self, record: ActionRecord) -> Receipt:
         async with self._books.transaction() as tx:
             refs = await tx.refs(record.action)
+        # An action is claimed again only after a claim whose outcome stayed unknown. Once in doubt it may have happened, so only a
+        # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved.
+        doubt = record.attempts > 1
         for attempt in range(ATTEMPTS):
             last = attempt == ATTEMPTS - 1
             try:
                 result = await self._perform(record, refs)
                 return await self._close(record, "done", result=result)
             except Killed as stop:
-                return await self._close(record, "cancelled", error=Message(id="gate.cancelled", params={"reason": str(stop)}))
+                error = Message(id="gate.cancelled", params={"reason": str(stop)})
+                return await (self._park(record, error) if doubt else self._close(record, "cancelled", error=error))
             except UnknownOutcome as lost:
+                doubt = True
                 error = Message(id="gate.unknown", params={"vendor": lost.vendor, "detail": lost.detail})
                 if last or not repeatable(record.action):
                     return await self._park(record, error)
@@ -197,13 +219,14 @@ class Gate:
                 wait = getattr(weather, "retry_after", 0.0)
                 if last or wait > 5:
                     error = Message(id="gate.unavailable", params={"vendor": weather.vendor, "detail": weather.detail})
-                    return await self._close(record, "failed", error=error)
+                    return await (self._park(record, error) if doubt else self._close(record, "failed", error=error))
             except VendorError as refusal:
                 error = Message(
                     id="gate.vendor_refused",
                     params={"vendor": refusal.vendor, "detail": refusal.detail, "code": refusal.code or ""},
                 )
-                return await self._close(record, "failed", error=error)
+                unsure = doubt and not isinstance(refusal, Refused)
+                return await (self._park(record, error) if unsure else self._close(record, "failed", error=error))
             await self._sleep(0.2 * 2**attempt * (0.5 + self._chance.random()))
         raise AssertionError("unreachable: the last attempt returns")
 
@@ -402,7 +425,7 @@ class Gate:
     async def recover(self) -> list[Receipt]:
         """Finishes what dead processes left: executing becomes unknown and is looked up; old authorisations are judged again."""
         async with self._books.transaction() as tx:
-            stranded = await tx.stranded(self._executor)
+            stranded = await tx.stranded(self._executor, self._clock.now())
         receipts: list[Receipt] = []
         for action_id in stranded:
             with suppress(LookupError):
@@ -415,6 +438,10 @@ class Gate:
             record = await tx.action(action_id, lock=True)
             if record is None:
                 raise LookupError(action_id)
+            if await self._alive(tx, record):  # somebody else was faster with it
+                return _receipt(record)
+            if record.status == "unknown" and kill_switch.covering(record.action, str(record.proposer), await tx.kills()):
+                return _receipt(record)  # looking it up may have to write; it waits, without using up its attempts
             if record.status == "executing":
                 error = Message(id="gate.executor_died", params={"executor": record.executor or ""})
                 await tx.change(action_id, "executing", "unknown", error=error)

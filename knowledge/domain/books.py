@@ -130,13 +130,16 @@ class GateTx(Protocol):
         action: Action,
         proposer: Actor,
         confidence: Decimal | None,
-        platform: tuple[PlatformCampaign, ...],
+        platform: tuple[PlatformCampaign, ...] | None,
         policy: Policy,
         now: datetime,
         *,
         excluding: str | None,
     ) -> Facts:
-        """Ledger and platform read put together; reservations of `excluding` are left out (it is the action itself)."""
+        """Ledger and platform read put together (None: none was made, which differs from an empty list).
+
+        Reservations of `excluding` are left out: it is the action itself.
+        """
         ...
 
     async def kills(self) -> tuple[KillSwitch, ...]: ...
@@ -158,7 +161,7 @@ class GateTx(Protocol):
         """Whether that process still lives."""
         ...
 
-    async def stranded(self, executor: str) -> list[str]:
+    async def stranded(self, executor: str, now: datetime) -> list[str]:
         """Actions that were authorised, executing or unknown and belong to no living executor but this one."""
         ...
 

@@ -206,7 +206,7 @@ class PgGateTx:
         action: Action,
         proposer: Actor,
         confidence: Decimal | None,
-        platform: tuple[PlatformCampaign, ...],
+        platform: tuple[PlatformCampaign, ...] | None,
         policy: Policy,
         now: datetime,
         *,
@@ -220,14 +220,14 @@ class PgGateTx:
         return facts
 
     async def _campaign_facts(
-        self, facts: Facts, action: Any, platform: tuple[PlatformCampaign, ...], policy: Policy, excluding: str | None
+        self, facts: Facts, action: Any, platform: tuple[PlatformCampaign, ...] | None, policy: Policy, excluding: str | None
     ) -> Facts:
         now, unreadable = facts.now, list[str]()
         day_start, day_end = day_bounds(now, policy.time_zone)
         week_start, week_end = week_bounds(now, policy.time_zone)
         today = now.astimezone(ZoneInfo(policy.time_zone)).date()
         monday = week_start.astimezone(ZoneInfo(policy.time_zone)).date()
-        fresh = {(p.platform, p.external_id): p for p in platform}
+        fresh = {(p.platform, p.external_id): p for p in platform or ()}
         rows = await self._rows(
             "select c.id, c.platform, c.name, c.external_id, c.status, c.delivery, c.currency, c.daily_budget_minor, c.launched_at,"
             " coalesce(s.today, 0) as spent_today, coalesce(s.spend7, 0) as spend7, coalesce(s.revenue7, 0) as revenue7,"
@@ -297,7 +297,7 @@ class PgGateTx:
                     revenue_7d=Money(minor=int(row["revenue7"]), currency=policy.currency),
                     read_at=read_of.read_at if read_of else None,
                 )
-                if platform and read_of is None:
+                if platform is not None and read_of is None:
                     unreadable.append(f"{row['platform']}.{row['external_id']}")
         # Somebody else's campaigns in the same ad account spend the same money.
         for (name, external_id), campaign in fresh.items():
@@ -493,17 +493,18 @@ class PgGateTx:
     async def executor_alive(self, executor: str) -> bool:
         return await alive(self.conn, executor)
 
-    async def stranded(self, executor: str) -> list[str]:
+    async def stranded(self, executor: str, now: datetime) -> list[str]:
         rows = await self._rows(
             "select id, kind, status, executor from actions where status = 'executing' or (status = 'unknown' and attempts < 10"
-            " and kind <> 'message.send') or (status = 'authorised' and decided_at < clock_timestamp() - interval '1 minute')"
-            " order by created_at limit 500"
+            " and kind <> 'message.send') or (status = 'authorised' and decided_at < :before)"
+            " order by created_at limit 500",
+            before=now - timedelta(minutes=1),
         )
         found: list[str] = []
-        living: dict[str, bool] = {executor: True}
+        living: dict[str, bool] = {}
         for row in rows:
             owner = row["executor"]
-            if row["status"] == "executing" and owner is not None:
+            if row["status"] == "executing" and owner is not None and owner != executor:
                 if owner not in living:
                     living[owner] = await self.executor_alive(owner)
                 if living[owner]:
