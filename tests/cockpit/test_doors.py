@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -168,6 +169,26 @@ def test_the_live_socket_wants_a_session_and_our_origin(house: House, visit: Vis
     with pytest.raises(ConnectionClosed) as refused:
         first({}, house.url)
     assert refused.value.rcvd is not None and refused.value.rcvd.code == 4401
+
+
+def test_the_live_socket_replays_what_was_missed_and_only_that(house: House, visit: Visit) -> None:
+    cookie = f"ceo_session={visit('manager').http.cookies['ceo_session']}"
+    address = house.url.replace("http", "ws") + "/live?last="
+
+    def told(last: str, count: int) -> list[dict[str, Any]]:
+        with connect(
+            f"{address}{last}" if last else address.split("?")[0], additional_headers={"Cookie": cookie}, origin=house.url
+        ) as socket:  # pyright: ignore
+            return [json.loads(socket.recv(timeout=5)) for _ in range(count)]
+
+    newest = told("", 1)[0]["id"]
+    house.emit("order.paid", {})
+    house.emit("alert.opened", {})
+    hello, order, alert = told(str(newest), 3)
+    assert (hello["kind"], hello["all"]) == ("hello", False)
+    assert (order["kind"], order["regions"]) == ("order.paid", ["kpis", "chart", "campaigns"])
+    assert (alert["kind"], alert["id"]) == ("alert.opened", hello["id"])
+    assert told(str(newest + 1_000_000), 1)[0]["all"]
 
 
 def test_static_files_are_named_by_content_and_cached(house: House, visit: Visit) -> None:

@@ -126,16 +126,21 @@ def test_a_live_event_draws_the_page_again_without_losing_what_is_open(house: Ho
     assert card(page, house, "pause").evaluate("card => card === document.activeElement")
 
 
-def test_events_missed_while_away_are_replayed(house: House, open_page: Open) -> None:
+def test_a_hidden_tab_disconnects_and_catches_up_when_seen_again(house: House, open_page: Open) -> None:
     page = open_page()
-    page.context.set_offline(True)
+    hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); "
+    hide += "document.dispatchEvent(new Event('visibilitychange')) }"
+    with page.expect_event("websocket", predicate=lambda _: True, timeout=8000) as reconnected:
+        page.evaluate(hide, True)
 
-    async def decide() -> None:
-        await house.gate.reject(house.ids["pause"], Actor(kind="user", id="outra@loja.example", role="manager"), "por telefone")
+        async def decide() -> None:
+            await house.gate.reject(house.ids["pause"], Actor(kind="user", id="outra@loja.example", role="manager"), "por telefone")
 
-    page.locator("html[data-connected]").wait_for()
-    house.run(decide)
-    page.context.set_offline(False)
+        house.run(decide)
+        page.wait_for_timeout(400)
+        assert card(page, house, "pause").count() == 1
+        page.evaluate(hide, False)
+    assert "last=" in reconnected.value.url
     card(page, house, "pause").wait_for(state="detached")
 
 

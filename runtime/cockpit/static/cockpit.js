@@ -13,6 +13,7 @@
   let timer = 0;
   let beat = 0;
   let fetching = false;
+  let failed = false;
 
   const here = (name) => document.getElementById(`r-${name}`) !== null;
 
@@ -23,17 +24,22 @@
     dirty.clear();
     if (names.length === 0) return;
     fetching = true;
+    failed = false;
     try {
       await htmx.ajax("GET", `${root.dataset.partials}?regions=${names.join(",")}`, { target: "#notice", swap: "none" });
     } finally {
       fetching = false;
-      if (dirty.size > 0) schedule();
+      if (failed) names.forEach((name) => dirty.add(name));
+      if (dirty.size > 0) schedule(failed ? 2000 : 15);
     }
   }
 
-  function schedule() {
-    if (!timer) timer = setTimeout(refresh, 15);
+  function schedule(delay = 15) {
+    if (!timer) timer = setTimeout(refresh, delay);
   }
+  document.addEventListener("htmx:error", () => {
+    failed = fetching;
+  });
 
   function state(connected) {
     for (const chip of document.querySelectorAll("[data-live-state]")) chip.hidden = connected;
