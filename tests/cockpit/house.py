@@ -36,11 +36,12 @@ class Echo:
 class House:
     """A running cockpit. `run` performs a coroutine in the server's loop, where its database connections live."""
 
-    def __init__(self, database_url: str, start: datetime, *, seeded: bool = True, **settings: Any) -> None:
+    def __init__(self, database_url: str, start: datetime, *, seeded: bool = True, prefix: str = "", **settings: Any) -> None:
         self.clock = SettableClock(start)
         self.ids: dict[str, str] = {}
         self._database_url = database_url
         self._seeded = seeded
+        self._prefix = prefix
         self._settings: dict[str, Any] = {"policy": POLICY, "secure_cookies": False} | settings
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.bind(("127.0.0.1", 0))
@@ -94,7 +95,11 @@ class House:
             self.ids = await seed(self.database, self.gate, self.clock)
         app = FastAPI(openapi_url=None)
         app.include_router(
-            build_router(CockpitDeps(self.database, self.clock, self.gate, Echo(), CockpitSettings(**self._settings), render=say))
+            build_router(
+                CockpitDeps(
+                    self.database, self.clock, self.gate, Echo(), CockpitSettings(**self._settings), self._prefix, render=say
+                )
+            )
         )
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from runtime.cockpit import assets
-from tests.cockpit.conftest import Visitor
+from tests.cockpit.conftest import START, Visitor
 from tests.cockpit.house import PASSWORD, PEOPLE, House
 
 Visit = Callable[..., Visitor]
@@ -189,6 +189,27 @@ def test_the_live_socket_replays_what_was_missed_and_only_that(house: House, vis
     assert (order["kind"], order["regions"]) == ("order.paid", ["kpis", "chart", "campaigns"])
     assert (alert["kind"], alert["id"]) == ("alert.opened", hello["id"])
     assert told(str(newest + 1_000_000), 1)[0]["all"]
+
+
+def test_under_a_prefix_every_address_and_cookie_stays_there(database_url: str) -> None:
+    with House(database_url, START, prefix="/cockpit") as house, httpx.Client(base_url=house.url) as http:
+        token = re.search(r'name="csrf" value="([^"]+)"', http.get("/cockpit/login").text)
+        assert token is not None
+        fields = {"csrf": token[1], "email": PEOPLE["manager"], "password": PASSWORD}
+        assert http.post("/cockpit/login", data=fields).headers["location"] == "/cockpit/"
+        page = http.get("/cockpit/").text
+        assert {
+            address
+            for address in re.findall(r'(?:href|src|action|hx-post)="(/[^"]*)"', page)
+            if not address.startswith("/cockpit/")
+        } == set()
+        token = re.search(r'name="csrf" value="([^"]+)"', page)
+        assert token is not None
+        referer = {"Referer": f"{house.url}/cockpit/chat"}
+        answer = http.post("/cockpit/locale", data={"csrf": token[1], "locale": "en"}, headers=referer)
+        assert answer.headers["location"] == "/cockpit/chat"
+        assert {cookie.path for cookie in http.cookies.jar} == {"/cockpit"}
+        assert http.get(re.findall(r'src="([^"]+)"', page)[0]).status_code == 200
 
 
 def test_static_files_are_named_by_content_and_cached(house: House, visit: Visit) -> None:
