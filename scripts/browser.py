@@ -46,9 +46,7 @@ def fetch() -> str:
         if shutil.which("chromium"):
             return ""
     print("browser: fetching Playwright's chromium (about 150 MB)", flush=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "playwright", "install", "chromium"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else (done.stderr or done.stdout).strip().splitlines()[-1]
 
 

@@ -1,0 +1,294 @@
+"""What a manager does from the terminal: the same gate, the same books, the same record as in the cockpit."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from knowledge.domain.action import Actor
+from knowledge.domain.message import Message
+from prompts.messages import render
+from runtime.cli_database import database
+from runtime.settings import ConfigError, Settings
+
+if TYPE_CHECKING:
+    from runtime.db.uow import Database
+    from tools.gate import Gate, Outcome
+
+
+class SystemClock:
+    """The real moment. Not runtime.wiring's: that module loads the agents, and a stop must be in force at once."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+SCOPES = ("all", "platform", "campaign", "agent", "conversation")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Counter:
+    """The gate and its database for the length of one command."""
+
+    settings: Settings
+    db: Database
+    gate: Gate
+    clock: Any
+
+
+def person() -> Actor:
+    """Who sits at the terminal. Whoever reaches the database from a shell could change it anyway: the role is admin, the record
+    says which login it was."""
+    return Actor(kind="user", id=f"terminal:{getpass.getuser()}", role="admin")
+
+
+@asynccontextmanager
+async def counter(settings: Settings, url: str, *, vendors: bool) -> AsyncIterator[Counter]:
+    """The gate over a migrated database; with `vendors`, able to act on the world. Raises ConfigError when schema or secrets lack."""
+    from runtime.db.engine import make_engine, normalise_url
+    from runtime.db.gate_books import PgGateBooks
+    from runtime.db.lease import Lease
+    from runtime.db.migrate import pending
+    from runtime.db.uow import Database
+    from tools.effects import Effects, Ports
+    from tools.gate import Gate
+
+    if waiting := await asyncio.to_thread(pending, url):
+        raise ConfigError([f"the database lacks {len(waiting)} migrations (first: {waiting[0]}); run `ceo migrate`"])
+    clock, policy = SystemClock(), settings.operator.policy()
+    engine = make_engine(normalise_url(url), pool_size=3, max_overflow=2)
+    ports = Ports()
+    if vendors:
+        from runtime.wiring import connect
+
+        ports = connect(settings, clock)[0]
+    try:
+        # An action executed from here must have a living executor, or a worker would take it for stranded.
+        lease = await Lease.acquire(engine, clock.now()) if vendors else None
+        executor = lease.incarnation if lease else "terminal"
+        try:
+            gate = Gate(PgGateBooks(engine), Effects(ports), lambda: policy, clock, executor=executor)
+            yield Counter(settings, Database(engine), gate, clock)
+        finally:
+            if lease is not None:
+                await lease.release()
+    finally:
+        for port in (*ports.ads.values(), ports.messenger, ports.desk, ports.crm):
+            closing = getattr(port, "aclose", None) or getattr(port, "close", None)
+            if closing is not None:
+                await closing()
+        await engine.dispose()
+
+
+def _run(settings: Settings, errand: Callable[[Counter], Awaitable[T]], *, vendors: bool = False) -> T:
+    async def run(url: str) -> T:
+        async with counter(settings, url, vendors=vendors) as here:
+            return await errand(here)
+
+    with database(settings.secrets) as url:
+        return asyncio.run(run(url))
+
+
+def _said(settings: Settings, outcome: Outcome) -> dict[str, Any]:
+    operator = settings.operator
+    return {
+        "ok": outcome.ok,
+        "status": outcome.status,
+        "message": render(outcome.message, operator.locale, operator.time_zone),
+        "findings": [render(f.message, operator.locale, operator.time_zone) for f in outcome.findings],
+    }
+
+
+def pending(settings: Settings) -> list[dict[str, Any]]:
+    """Requests that wait, most urgent first."""
+
+    async def errand(here: Counter) -> list[dict[str, Any]]:
+        from runtime.db.cockpit_reads import CockpitReads
+
+        rows = await CockpitReads(here.db, settings.operator.policy()).pending(200)
+        return [
+            {
+                "action_id": row.id,
+                "kind": row.kind,
+                "platform": row.platform,
+                "campaign": row.campaign_name or row.args.get("name"),
+                "proposed_by": row.proposer_id,
+                "why": _words(settings, row.why),
+                "priority": row.priority,
+                "exposure": str(row.exposure) if row.exposure else None,
+                "expires_at": row.expires_at.isoformat() if row.expires_at else None,
+                "fingerprint": row.fingerprint,
+            }
+            for row in rows
+        ]
+
+    return _run(settings, errand)
+
+
+def _words(settings: Settings, message: dict[str, Any] | None) -> str | None:
+    if message is None:
+        return None
+    return render(Message.model_validate(message), settings.operator.locale, settings.operator.time_zone)
+
+
+def approve(settings: Settings, action_id: str) -> dict[str, Any]:
+    """Yes, judged again on fresh facts and executed through the configured vendors."""
+    who = person()
+
+    async def errand(here: Counter) -> dict[str, Any]:
+        return _said(settings, await here.gate.approve(_id(action_id), who))
+
+    return _run(settings, errand, vendors=True)
+
+
+def reject(settings: Settings, action_id: str, reason: str) -> dict[str, Any]:
+    """No, with the reason."""
+    who = person()
+
+    async def errand(here: Counter) -> dict[str, Any]:
+        return _said(settings, await here.gate.reject(_id(action_id), who, reason))
+
+    return _run(settings, errand)
+
+
+def kill(settings: Settings, scope: str, target: str | None, reason: str) -> dict[str, Any]:
+    """Stops every write in the scope; in force when this returns."""
+    who = person()
+
+    async def errand(here: Counter) -> dict[str, Any]:
+        return _said(settings, await here.gate.kill(cast(Any, scope), target, who, reason))
+
+    return _run(settings, errand)
+
+
+def resume(settings: Settings, kill_id: str | None, *, everything: bool) -> dict[str, Any]:
+    """Lifts one stop, the only one, or with `everything` all of them. Several and none named: says which there are."""
+    who = person()
+
+    async def errand(here: Counter) -> dict[str, Any]:
+        from runtime.db.cockpit_reads import CockpitReads
+
+        active = await CockpitReads(here.db, settings.operator.policy()).kills()
+        stops = [f"{k.id} {k.scope} {k.target or ''} ({k.set_by}: {k.reason})" for k in active]
+        if kill_id is not None:
+            chosen = [_id(kill_id)]
+        elif everything or len(active) == 1:
+            chosen = [k.id for k in active]
+        else:
+            message = "Several stops are set; name one, or lift all with --all:" if active else "No stop is set."
+            return {"ok": not active, "status": "choose" if active else "none", "message": message, "findings": stops}
+        results = [_said(settings, await here.gate.resume(one, who)) for one in chosen]
+        failed = next((r for r in results if not r["ok"]), None)
+        return failed or {**results[0], "lifted": chosen}
+
+    return _run(settings, errand)
+
+
+def verify(settings: Settings) -> tuple[int, int | None]:
+    """(rows, seq of the first row that does not fit the chain or None)."""
+
+    async def errand(here: Counter) -> tuple[int, int | None]:
+        from runtime.db.gate_books import verify_chain
+
+        async with here.db.transaction() as tx:
+            return await verify_chain(tx.conn)
+
+    return _run(settings, errand)
+
+
+def dead_letters(settings: Settings) -> list[dict[str, Any]]:
+    """Webhooks that failed for good, without their content."""
+
+    async def errand(here: Counter) -> list[dict[str, Any]]:
+        async with here.db.transaction() as tx:
+            rows = await tx.webhooks.dead_letters(limit=200)
+        return [
+            {
+                "event_id": row.id,
+                "source": row.source,
+                "received_at": row.received_at.isoformat(),
+                "attempts": row.attempts,
+                "error": row.error,
+                "bytes": len(row.raw),
+            }
+            for row in rows
+        ]
+
+    return _run(settings, errand)
+
+
+def replay(settings: Settings, event_id: str) -> bool:
+    """Puts a dead webhook back in line: its row and its job in one transaction. False when it is not among the dead."""
+
+    async def errand(here: Counter, url: str) -> bool:
+        from runtime.db.lease import Lease
+        from runtime.jobs.engine import Engine, database_url_for_engine
+
+        engine = here.db.engine
+        lease = await Lease.acquire(engine, here.clock.now())
+        jobs = Engine(database_url_for_engine(url), engine, lease, here.clock, {}, settings.operator.time_zone)
+        try:
+            async with here.db.transaction() as tx:
+                record = await tx.webhooks.get(_id(event_id))
+                if record is None or not await tx.webhooks.revive(record.id):
+                    return False
+                # The dead run's workflow id is taken. Two clicks queue it once: only the first finds it among the dead.
+                workflow_id = f"inbound:{record.id}:replay:{here.clock.now():%Y%m%dT%H%M%S}"
+                await jobs.enqueue(tx.conn, "inbox", "inbound", workflow_id, record.id)
+            return True
+        finally:
+            await jobs.stop()
+
+    async def run(url: str) -> bool:
+        async with counter(settings, url, vendors=False) as here:
+            from runtime.db.engine import normalise_url
+
+            return await errand(here, normalise_url(url))
+
+    with database(settings.secrets) as url:
+        return asyncio.run(run(url))
+
+
+def _id(value: str) -> str:
+    import uuid
+
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        raise ConfigError([f"{value!r} is not an id; copy it from the list command"]) from None
+
+
+def show_pending(rows: list[dict[str, Any]]) -> None:
+    """The queue on a terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    if not rows:
+        console.print("Nothing waits for approval.")
+    for row in rows:
+        console.print(
+            f"[bold]{row['action_id']}[/]  {escape(row['kind'])} {escape(row['campaign'] or '')} [dim]{row['priority']}[/]\n"
+            f"  {escape(row['why'] or '')}\n"
+            f"  exposure until it expires: {row['exposure'] or 'none'} · expires {row['expires_at']} · by {escape(row['proposed_by'])}",
+            highlight=False,
+        )
+
+
+def show_dead(rows: list[dict[str, Any]]) -> None:
+    """Dead letters on a terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    if not rows:
+        console.print("No dead letters.")
+    for row in rows:
+        head = f"[bold]{row['event_id']}[/]  {escape(row['source'])}  {row['received_at']}  {row['attempts']} attempts"
+        console.print(f"{head}\n  {escape(row['error'] or '')}", highlight=False)
