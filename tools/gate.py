@@ -186,7 +186,7 @@ class Gate:
     # -- performing -----------------------------------------------------------------------------------------------------------
 
     async def execute(self, action_id: str) -> Receipt:
-        """Performs an authorised action, or looks into one whose outcome is unknown. Safe to call twice: one caller gets the claim."""
+        """Performs an authorised action, or looks into one whose outcome is unknown. One caller gets the claim."""
         self._in_hand[action_id] += 1  # before the claim is visible, so that `recover` never takes it for an abandoned one
         try:
             record = await self._claim(action_id)

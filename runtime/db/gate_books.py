@@ -58,9 +58,9 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no canonical JSON form")
 
 
-def chain_hash(prev: str, seq: int, at: datetime, kind: str, actor: str, payload_text: str) -> str:
+def chain_hash(prev: str, seq: int, at: datetime, kind: str, actor: str, action_id: str | None, payload_text: str) -> str:
     """The hash of one audit row: any changed byte of it, or of a row before it, changes every later hash."""
-    head = canonical([prev, seq, at.astimezone(ZoneInfo("UTC")).isoformat(), kind, actor])
+    head = canonical([prev, seq, at.astimezone(ZoneInfo("UTC")).isoformat(), kind, actor, action_id])
     return hashlib.sha256((head + payload_text).encode()).hexdigest()
 
 
@@ -529,7 +529,7 @@ class PgGateTx:
             actor=actor,
             payload=body,
             prev=prev,
-            hash=chain_hash(prev, seq, at, kind, actor, body),
+            hash=chain_hash(prev, seq, at, kind, actor, action_id, body),
         )
 
     async def emit(self, kind: str, at: datetime, payload: dict[str, Any]) -> None:
@@ -554,11 +554,17 @@ class PgGateBooks:
 async def verify_chain(conn: AsyncConnection) -> tuple[int, int | None]:
     """(rows read, seq of the first row that does not fit the chain or None)."""
     prev, expected, count = "", 1, 0
-    result = await conn.stream(text("select seq, at, kind, actor, payload_text, prev_hash, hash from audit_log order by seq"))
+    # payload is there for queries, payload_text is what was hashed: they must say the same.
+    result = await conn.stream(
+        text(
+            "select seq, at, kind, actor, action_id::text, payload_text, prev_hash, hash,"
+            " payload = cast(payload_text as jsonb) as same from audit_log order by seq"
+        )
+    )
     async for row in result.mappings():
         count += 1
-        fits = row["seq"] == expected and row["prev_hash"] == prev
-        if not fits or row["hash"] != chain_hash(prev, row["seq"], row["at"], row["kind"], row["actor"], row["payload_text"]):
+        own = chain_hash(prev, row["seq"], row["at"], row["kind"], row["actor"], row["action_id"], row["payload_text"])
+        if row["seq"] != expected or row["prev_hash"] != prev or row["hash"] != own or not row["same"]:
             return count, row["seq"]
         prev, expected = row["hash"], expected + 1
     return count, None

@@ -1,0 +1,121 @@
+"""The kill switch: no write after it, whatever was decided before; and only within its scope."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.gate.house import ANA, Bench, budget, pause, publication
+from tools.errors import UnknownOutcome
+
+
+async def test_kill_between_decision_and_write_cancels_without_a_call(bench: Bench) -> None:
+    async def pulled() -> None:
+        bench.ads.before_write = None
+        assert (await bench.beside().gate.kill("all", None, ANA, "algo errado")).ok
+
+    bench.ads.before_write = pulled
+    receipt = await bench.submit(publication(), "k1")
+    assert receipt.status == "cancelled"
+    assert "algo errado" in str(receipt.message.params["reason"])
+    assert bench.ads.calls == []
+    assert bench.ads.campaigns == {}
+    assert await bench.held() == {"pia-meta": "released"}
+    # What it cancelled stays cancelled after it is lifted.
+    ((kill_id,),) = await bench.rows("select id from kill_switches")
+    assert (await bench.gate.resume(str(kill_id), ANA)).ok
+    assert (await bench.submit(publication(), "k1")).status == "cancelled"
+    assert (await bench.submit(publication(), "k2")).status == "done"
+
+
+async def test_yes_of_a_manager_does_not_pass_a_kill(bench: Bench) -> None:
+    await bench.running(amount="100")
+    receipt = await bench.submit(budget("130"), "k1")
+    await bench.gate.kill("all", None, ANA, "stop")
+    outcome = await bench.gate.approve(receipt.action_id, ANA)
+    assert (outcome.ok, [f.rule for f in outcome.findings]) == (False, ["kill_switch"])
+    assert bench.ads.calls == []
+
+
+@pytest.mark.parametrize(("scope", "target"), [("platform", "meta"), ("campaign", "pia-meta"), ("agent", "media_buyer")])
+async def test_scope_of_campaigns(bench: Bench, scope: str, target: str) -> None:
+    await bench.running("pia-meta", "40")
+    await bench.running("other", "40")
+    await bench.gate.kill(scope, target, ANA, "stop")  # type: ignore[arg-type]
+    assert (await bench.submit(budget("42"), "k1")).status == "refused"
+    assert (await bench.submit(budget("42", "other"), "k2")).status == ("done" if scope == "campaign" else "refused")
+    assert (await bench.submit(budget("42"), "k3", ANA)).status == ("done" if scope == "agent" else "refused")
+    # Stopping a campaign is never stopped.
+    assert (await bench.submit(pause(), "k4")).status == "done"
+
+
+async def test_scope_of_a_conversation(bench: Bench) -> None:
+    send = await bench.conversation()
+    await bench.gate.kill("conversation", send.conversation_id, ANA, "stop")
+    assert (await bench.submit(send, "t1")).status == "refused"
+    assert bench.messenger.sent == []
+    assert (await bench.submit(publication(), "k1")).status == "done"
+
+
+async def test_takeover_between_judgement_and_send_cancels(bench: Bench) -> None:
+    send = await bench.conversation()
+    original = bench.messenger.send_text
+
+    async def taken_meanwhile(to: str, text: str, key: str) -> str:
+        async with bench.db.transaction() as tx:
+            assert await tx.conversations.set_owner(send.conversation_id, "human", reason="test", at=bench.clock.now())
+        return await original(to, text, key)
+
+    bench.messenger.send_text = taken_meanwhile  # type: ignore[method-assign]
+    receipt = await bench.submit(send, "t1")
+    assert receipt.status == "cancelled"
+    assert bench.messenger.sent == []
+    # Also when it was given back meanwhile: the text was written under an older epoch.
+    async with bench.db.transaction() as tx:
+        await tx.conversations.set_owner(send.conversation_id, "bot", reason="test", at=bench.clock.now())
+    bench.messenger.send_text = original  # type: ignore[method-assign]
+    assert (await bench.submit(send, "t2")).status == "refused"
+
+
+async def test_what_is_in_doubt_waits_for_the_end_of_the_kill(bench: Bench) -> None:
+    await bench.running(amount="100")
+    bench.ads.fail["set_daily_budget"] = [UnknownOutcome("meta", "set_daily_budget", "lost") for _ in range(3)]
+    receipt = await bench.submit(budget("110"), "k1")
+    assert receipt.status == "unknown"
+    await bench.gate.kill("all", None, ANA, "stop")
+    for _ in range(12):
+        assert [r.status for r in await bench.gate.recover()] == ["unknown"]
+    assert bench.ads.count("set_daily_budget") == 3
+    assert await bench.held() == {"pia-meta": "held"}
+    ((kill_id,),) = await bench.rows("select id from kill_switches")
+    await bench.gate.resume(str(kill_id), ANA)
+    assert [r.status for r in await bench.gate.recover()] == ["done"]
+
+
+async def test_authorised_but_forgotten_action_is_judged_again(bench: Bench) -> None:
+    """A process died between its decision and its claim; an hour later the world is another one."""
+    await bench.running(amount="100")
+
+    async def dies(_: str) -> None:
+        raise RuntimeError("power cut")
+
+    execute, bench.gate.execute = bench.gate.execute, dies  # type: ignore[method-assign, assignment]
+    with pytest.raises(RuntimeError):
+        await bench.submit(budget("110"), "k1")
+    with pytest.raises(RuntimeError):
+        await bench.submit(budget("115"), "k2")
+    bench.gate.execute = execute  # type: ignore[method-assign]
+    assert await bench.beside().gate.recover() == []  # too fresh: its process may be about to claim it
+    bench.clock.advance(timedelta(minutes=2))
+    bench.ads.put("stranger", None)  # its budget cannot be read: nothing may be judged, only what is fresh enough goes on
+    del bench.ads.campaigns["stranger"]
+    assert {r.status for r in await bench.beside().gate.recover()} == {"done"}
+    with pytest.raises(RuntimeError):
+        bench.gate.execute = dies  # type: ignore[method-assign, assignment]
+        await bench.submit(publication("late", "50"), "k3")
+    bench.clock.advance(timedelta(hours=1))
+    await bench.gate.kill("campaign", "late", ANA, "stop")
+    assert [r.status for r in await bench.beside().gate.recover()] == ["cancelled"]
+    assert (await bench.held())["late"] == "released"
+    assert bench.ads.count("publish") == 0
