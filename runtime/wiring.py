@@ -166,12 +166,18 @@ class House:
         """Three wordings by the copywriter, within the platform's limits. Raises agents.copywriter.NoCopy."""
         from agents.copywriter import write_variants
 
+        from tools.creative_image import draw
+
         model, fallbacks = self.models("copywriter")
         variants = await write_variants(model, product, platform, count=3, fallback_models=fallbacks)
-        return tuple(
-            Creative(id=f"{campaign_id}-{n}", headline=v.headline, text=v.text, cta=v.cta, image_url=product.image_url)
-            for n, v in enumerate(variants, 1)
-        )
+        creatives: list[Creative] = []
+        for n, v in enumerate(variants, 1):
+            image = product.image_url
+            if image is None:
+                drawn = await asyncio.to_thread(draw, product.name, v.headline)
+                image = await self.media.put(f"creatives/{campaign_id}-{n}.png", drawn, "image/png")
+            creatives.append(Creative(id=f"{campaign_id}-{n}", headline=v.headline, text=v.text, cta=v.cta, image_url=image))
+        return tuple(creatives)
 
     def catalogue(self) -> list[Product]:
         """The products of the operator's catalogue file."""
