@@ -54,7 +54,7 @@ async def test_room_is_taken_before_the_vendor_answers(bench: Bench) -> None:
 async def test_two_processes_race_for_the_last_of_the_cap(bench: Bench, database_url: str) -> None:
     """Two real processes, let go at once, ask for 175 each of 300."""
     racers = [
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: ASYNC220 - real processes are the point
             [sys.executable, "-m", "tests.gate.racer", database_url, f"racer-{n}"],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
