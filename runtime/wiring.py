@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -165,7 +166,6 @@ class House:
     async def write_creatives(self, product: Product, platform: Platform, campaign_id: str) -> tuple[Creative, ...]:
         """Three wordings by the copywriter, within the platform's limits. Raises agents.copywriter.NoCopy."""
         from agents.copywriter import write_variants
-
         from tools.creative_image import draw
 
         model, fallbacks = self.models("copywriter")
