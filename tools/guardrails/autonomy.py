@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import Rule, emergency, finding
 
 
 def advisory(action: Action, policy: Policy) -> bool:
@@ -21,10 +21,10 @@ def advisory(action: Action, policy: Policy) -> bool:
 
 def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
     level = policy.autonomy.level_of(action.kind)
-    if advisory(action, policy):
+    urgent = emergency(action, facts)
+    if advisory(action, policy) or (level == 3 and not urgent):
         return finding("autonomy", "refuse", level=level, kind=action.kind)
-    emergency = isinstance(action, PauseCampaign) and action.emergency
-    answer = "ask" if level == 2 and not emergency else "allow"
+    answer = "ask" if level == 2 and not urgent else "allow"
     return finding("autonomy", answer, level=level, kind=action.kind)
 
 

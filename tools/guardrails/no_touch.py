@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import Rule, emergency, finding
 
 
 def _judge(action: PauseCampaign | SetBudget, facts: Facts, policy: Policy) -> Finding:
@@ -16,7 +16,7 @@ def _judge(action: PauseCampaign | SetBudget, facts: Facts, policy: Policy) -> F
     roas = campaign.roas_7d if campaign else None
     if roas is None or roas <= limit or campaign is None:
         return finding("no_touch", "allow", roas=roas, limit=limit)
-    if isinstance(action, PauseCampaign) and action.emergency:
+    if emergency(action, facts):
         return finding("no_touch", "allow", roas=roas, limit=limit)
     if isinstance(action, SetBudget) and action.daily_budget >= campaign.daily_budget:
         return finding("no_touch", "allow", roas=roas, limit=limit)

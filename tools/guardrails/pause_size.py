@@ -7,13 +7,13 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import Rule, emergency, finding
 
 
 def _judge(action: PauseCampaign, facts: Facts, policy: Policy) -> Finding:
     limit = policy.guardrails.financial.pause_asks_above
     budget = facts.campaign.daily_budget if facts.campaign else None
-    if action.emergency:
+    if emergency(action, facts):
         return finding("pause_size", "allow", budget=budget, limit=limit)
     answer = "ask" if budget is None or budget > limit else "allow"
     return finding("pause_size", answer, budget=budget, limit=limit)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from knowledge.domain.action import Action
+from knowledge.domain.action import Action, PauseCampaign
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
@@ -33,3 +33,8 @@ class Rule:
 def finding(rule: str, answer: Answer, /, **params: Any) -> Finding:
     """A finding whose sentence is `guard.<rule>.<answer>` with the parameters, which are also its numbers."""
     return Finding(rule=rule, answer=answer, message=Message(id=f"guard.{rule}.{answer}", params=params), numbers=params)
+
+
+def emergency(action: Action, facts: Facts) -> bool:
+    """Whether a pause may pass the rules that protect a running campaign. An agent's own word for it does not count."""
+    return isinstance(action, PauseCampaign) and action.emergency and not facts.proposer.startswith("agent:")
