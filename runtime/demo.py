@@ -176,7 +176,7 @@ class Driver:
     async def advance(self, to: datetime) -> None:
         """Runs the story up to a moment."""
         house, world = self.on.house, self.on.sandbox.state.world
-        await house.jobs.beat()
+        await self._quiet()  # what came in since the last time belongs to this moment, not to the end of the next stride
         while self.on.clock.now() < to:
             now = self.on.clock.now()
             wake = await self._next_wake()
