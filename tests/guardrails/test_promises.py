@@ -106,7 +106,10 @@ def test_one_promise_among_harmless_sentences_is_enough() -> None:
     assert [kind for kind, _ in promised(text)] == ["deadline"]
 
 
-@pytest.mark.parametrize("text", ["a" * 4096, "1 " * 2048, "mil e " * 680, "entrega " * 500, "R " * 2000, "." * 4096, "um " * 1365, "1" * 4096, "1." * 2048])
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 4096, "1 " * 2048, "mil e " * 680, "entrega " * 500, "R " * 2000, "." * 4096, "um " * 1365, "1" * 4096, "1." * 2048],
+)
 def test_the_longest_text_is_judged_quickly(text: str) -> None:
     """No pattern may run away on a hostile text: the gate holds a transaction while it judges."""
     from time import process_time

@@ -17,7 +17,10 @@ def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
             missing.append("budget_ledger")
         if facts.campaign is None and not isinstance(action, PublishCampaign):
             missing.append("campaign")
-        elif facts.campaign is not None and (facts.campaign.platform, facts.campaign.campaign_id) != (action.platform, action.campaign_id):
+        elif facts.campaign is not None and (facts.campaign.platform, facts.campaign.campaign_id) != (
+            action.platform,
+            action.campaign_id,
+        ):
             # The action names another platform than the ledger: its multiplier would be the wrong one.
             missing.append("campaign.platform")
     elif isinstance(action, CONVERSATION) and facts.conversation is None:

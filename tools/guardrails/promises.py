@@ -28,7 +28,9 @@ _DAY = (
     r"s[aá]bado|semana que vem|pr[oó]xima semana|m[eê]s que vem|tomorrow|today|next week)\b"
 )
 _SPAN = r"(?:dias?|horas?|hs?\b|hrs?\b|semanas?|m[eê]s(?:es)?|days?|hours?|weeks?|months?)"
-_MOVE = r"(?:entreg\w*|cheg\w*|envi(?:o|amos|aremos|ado|ada)\b|despach\w*|prazo|instal\w*|fica(?:m|r[aá])? pront\w+|deliver\w*|ship\w*)"
+_MOVE = (
+    r"(?:entreg\w*|cheg\w*|envi(?:o|amos|aremos|ado|ada)\b|despach\w*|prazo|instal\w*|fica(?:m|r[aá])? pront\w+|deliver\w*|ship\w*)"
+)
 
 PATTERNS: dict[str, re.Pattern[str]] = {
     "price": re.compile(
