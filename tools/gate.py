@@ -200,8 +200,10 @@ class Gate:
         async with self._books.transaction() as tx:
             refs = await tx.refs(record.action)
         # An action is claimed again only after a claim whose outcome stayed unknown. Once in doubt it may have happened, so only a
-        # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved.
-        doubt = record.attempts > 1
+        # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved. What neither spends nor
+        # reaches a lead (desk, CRM) is as good later: an outage parks it too, and `recover` brings it after.
+        patient = repeatable(record.action) and not isinstance(record.action, CAMPAIGN)
+        doubt = record.attempts > 1 or patient
         for attempt in range(ATTEMPTS):
             last = attempt == ATTEMPTS - 1
             try:
@@ -209,7 +211,8 @@ class Gate:
                 return await self._close(record, "done", result=result)
             except Killed as stop:
                 error = Message(id="gate.cancelled", params={"reason": str(stop)})
-                return await (self._park(record, error) if doubt else self._close(record, "cancelled", error=error))
+                unsure = doubt and not patient
+                return await (self._park(record, error) if unsure else self._close(record, "cancelled", error=error))
             except UnknownOutcome as lost:
                 doubt = True
                 error = Message(id="gate.unknown", params={"vendor": lost.vendor, "detail": lost.detail})

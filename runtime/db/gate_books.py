@@ -495,10 +495,11 @@ class PgGateTx:
 
     async def stranded(self, executor: str, now: datetime) -> list[str]:
         rows = await self._rows(
-            "select id, kind, status, executor from actions where status = 'executing' or (status = 'unknown' and attempts < 10"
-            " and kind <> 'message.send') or (status = 'authorised' and decided_at < :before)"
+            "select id, kind, status, executor from actions where status = 'executing' or (status = 'unknown'"
+            " and (attempts < 10 or execution_started_at < :hour_ago) and kind <> 'message.send') or (status = 'authorised' and decided_at < :before)"
             " order by created_at limit 500",
             before=now - timedelta(minutes=1),
+            hour_ago=now - timedelta(hours=1),
         )
         found: list[str] = []
         living: dict[str, bool] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -155,12 +156,12 @@ class Messages(Repository):
         """The desk's id of the copy."""
         return await self.once("update messages set desk_message_id = :desk where id = :id", id=message_id, desk=desk_message_id)
 
-    async def turns(self, conversation_id: str, *, limit: int = 40) -> list[Turn]:
-        """The last lines as a model sees them. Lines of the system and lines without text are left out."""
+    async def turns(self, conversation_id: str, *, limit: int = 40, without: Collection[str] = ()) -> list[Turn]:
+        """The last lines as a model sees them. Lines of the system, lines without text and the ids `without` are left out."""
         return [
             Turn(author=message.author, text=message.body, at=message.sent_at or message.created_at)
             for message in await self.list(conversation_id, limit=limit)
-            if message.author != "system" and message.body
+            if message.author != "system" and message.body and message.id not in without
         ]
 
 

@@ -6,6 +6,7 @@ filed and carries keys, so that a process that dies in between loses nothing and
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -19,12 +20,17 @@ from knowledge.domain.message import Message
 
 if TYPE_CHECKING:
     from runtime.db.conversations import ConversationRecord
+    from runtime.db.messages import MessageRecord
     from runtime.db.uow import Transaction
     from runtime.wiring import House
+    from tools.gate import Receipt
 
 Submit = Callable[[Any, str], Awaitable[None]]
 
 log = logging.getLogger("ceo.inbound")
+
+MIRROR_ROUNDS = 200
+"""Ten seconds of waiting for a line that another job carries; what is left then goes with the next message."""
 
 CHANNEL = {"zapi": "whatsapp", "whatsapp_cloud": "whatsapp"}
 
@@ -78,7 +84,7 @@ async def _file(house: House, tx: Transaction, event: InboundEvent, webhook_even
         case "message":
             await _lead_wrote(house, tx, event, conversation, webhook_event_id)
         case "human_message":
-            await tx.messages.append(
+            spoken = await tx.messages.append(
                 conversation.id,
                 direction="out",
                 author="human",
@@ -91,6 +97,8 @@ async def _file(house: House, tx: Transaction, event: InboundEvent, webhook_even
                 sent_at=event.sent_at,
                 webhook_event_id=webhook_event_id,
             )
+            if spoken is not None:  # a person has answered what stands before it; the bot will not, when it is called back
+                await tx.messages.mark_handled(conversation.id, up_to_seq=spoken.seq, at=now)
             await _own(house, tx, conversation, "human", f"{event.source}:human_message")
         case "owner":
             await _own(house, tx, conversation, event.data["owner"], f"{event.source}:owner")
@@ -214,26 +222,41 @@ async def _command(house: House, event: InboundEvent, conversation_id: str, subm
 
 
 async def mirror(house: House, conversation_id: str) -> None:
-    """Copies every line that the desk has not got yet, in order. Stops at the first that fails: order matters more than speed."""
-    async with house.db.transaction() as tx:
-        lines = await tx.messages.unmirrored(conversation_id)
-    for line in lines:
-        text = line.body or house.render(
-            Message(id="desk.media", params={"kind": (line.media or {}).get("kind", "media")}), house.settings.operator.locale
-        )
-        receipt = await house.gate.submit(
-            Proposal(
-                action=MirrorToDesk(
-                    conversation_id=conversation_id,
-                    message_id=line.id,
-                    direction="incoming" if line.direction == "in" else "outgoing",
-                    text=text,
-                ),
-                key=f"mirror:{line.id}",
-                proposer=Actor(kind="system", id="mirror"),
-                why=Message(id="why.mirror"),
-            )
-        )
-        if not receipt.done:
-            log.warning("mirror.failed", extra={"conversation": conversation_id, "status": receipt.status})
+    """Copies every line that the desk has not got yet, in order. Stops at the first that fails: order matters more than speed.
+
+    Several jobs of one conversation may be at it. Whoever meets a line in another's hands waits for it, since the other one may
+    not have seen the lines after it.
+    """
+    for _ in range(MIRROR_ROUNDS):
+        async with house.db.transaction() as tx:
+            lines = await tx.messages.unmirrored(conversation_id)
+        if not lines:
             return
+        for line in lines:
+            receipt = await _mirror_line(house, conversation_id, line)
+            if receipt.status in ("authorised", "executing"):
+                await asyncio.sleep(0.05)
+                break
+            if not receipt.done:
+                log.warning("mirror.failed", extra={"conversation": conversation_id, "status": receipt.status})
+                return
+    log.warning("mirror.failed", extra={"conversation": conversation_id, "status": "busy"})
+
+
+async def _mirror_line(house: House, conversation_id: str, line: MessageRecord) -> Receipt:
+    text = line.body or house.render(
+        Message(id="desk.media", params={"kind": (line.media or {}).get("kind", "media")}), house.settings.operator.locale
+    )
+    return await house.gate.submit(
+        Proposal(
+            action=MirrorToDesk(
+                conversation_id=conversation_id,
+                message_id=line.id,
+                direction="incoming" if line.direction == "in" else "outgoing",
+                text=text,
+            ),
+            key=f"mirror:{line.id}",
+            proposer=Actor(kind="system", id="mirror"),
+            why=Message(id="why.mirror"),
+        )
+    )

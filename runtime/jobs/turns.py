@@ -47,7 +47,8 @@ async def think(house: House, conversation_id: str, wake: int) -> dict[str, Any]
         lead = await tx.leads.get(conversation.lead_id)
         if not batch or lead is None:
             return None
-        history = await tx.messages.turns(conversation.id)
+        # Not simply what came before: an earlier answer may have left after these lines had arrived.
+        history = await tx.messages.turns(conversation.id, without={m.id for m in batch})
     texts = [_said(m.body, m.media) for m in sorted(batch, key=lambda m: (m.sent_at or m.created_at, m.seq))]
     thought: dict[str, Any] = {
         "conversation_id": conversation.id,
@@ -66,7 +67,7 @@ async def think(house: House, conversation_id: str, wake: int) -> dict[str, Any]
             await tx.suppressions.add(await tx.leads.identities(lead.id), scope="marketing", reason="opt_out", at=now)
         farewell = house.render(Message(id="lead.opted_out"), "pt-BR")
         return thought | {"text": farewell, "closing": True, "profile": lead.profile.model_dump(), "qualification": None}
-    reply = await _ask(house, lead.id, lead.profile, tuple(texts), tuple(history[: -len(batch)] if batch else history))
+    reply = await _ask(house, lead.id, lead.profile, tuple(texts), tuple(history))
     if reply.text is None:
         log.error("sdr.failed", extra={"conversation": conversation_id, "error": reply.error})
         return thought | {"text": None, "handoff": "cannot_help", "profile": lead.profile.model_dump(), "qualification": None}
