@@ -240,7 +240,7 @@ def replay(settings: Settings, event_id: str) -> bool:
                     return False
                 # The dead run's workflow id is taken. Two clicks queue it once: only the first finds it among the dead.
                 workflow_id = f"inbound:{record.id}:replay:{here.clock.now():%Y%m%dT%H%M%S}"
-                await jobs.enqueue(tx.conn, "inbox", "inbound", workflow_id, record.id)
+                await jobs.enqueue(tx.conn, "inbound", workflow_id, record.id)
             return True
         finally:
             await jobs.stop()

@@ -33,6 +33,8 @@ ADMIN = ("diretora@demo.local", "admin")
 START = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 STEP = timedelta(hours=1)
 """Longest stride of the simulated clock."""
+RATE = 500
+"""Requests a second to the twins: their clock runs thousands of times faster than the one that rate limits are meant for."""
 PACE = Schedules(
     launch="0 9 * * *",
     publish="*/30 * * * *",
@@ -67,14 +69,21 @@ def operator_for(sandbox: str, base: Operator, public_url: str) -> Operator:
         update={
             "vendors": Vendors(
                 meta=Meta(
-                    base_url=f"{sandbox}/meta", account_id=f"act_{adtree.META_ACCOUNT}", pixel_id="2000000001", page_id="3000000001"
+                    base_url=f"{sandbox}/meta",
+                    account_id=f"act_{adtree.META_ACCOUNT}",
+                    pixel_id="2000000001",
+                    page_id="3000000001",
+                    per_second=RATE,
                 ),
-                tiktok=TikTok(base_url=f"{sandbox}/tiktok", advertiser_id=adtree.TIKTOK_ADVERTISER, pixel_id="C0DEMO"),
-                zapi=ZApi(base_url=f"{sandbox}/zapi", instance_id=zapi_state.INSTANCE_ID),
+                tiktok=TikTok(
+                    base_url=f"{sandbox}/tiktok", advertiser_id=adtree.TIKTOK_ADVERTISER, pixel_id="C0DEMO", per_second=RATE
+                ),
+                zapi=ZApi(base_url=f"{sandbox}/zapi", instance_id=zapi_state.INSTANCE_ID, per_second=RATE),
                 chatwoot=Chatwoot(
                     base_url=f"{sandbox}/chatwoot",
                     account_id=str(chatwoot_state.ACCOUNT_ID),
                     inbox_id=str(chatwoot_state.INBOX_ID),
+                    per_second=RATE,
                 ),
                 piperun=PipeRun(
                     base_url=f"{sandbox}/piperun",
@@ -82,6 +91,7 @@ def operator_for(sandbox: str, base: Operator, public_url: str) -> Operator:
                     stage_id=str(next(iter(piperun.STAGES.values()))),
                     origin_id=str(piperun.ORIGIN_ID),
                     owner_id=str(piperun.OWNER_ID),
+                    per_second=RATE,
                 ),
             ),
             "public_url": public_url,
@@ -139,7 +149,7 @@ async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day
     password = chance.token_urlsafe(9)
     try:
         async with database_of(settings) as url:
-            house = await build_house(settings, url, clock, poll_seconds=0.02)
+            house = await build_house(settings, url, clock, poll_seconds=0.01)
             try:
                 for email, role in (MANAGER, ADMIN):
                     await ensure_user(house.db, email, password, role, clock)  # pyright: ignore[reportArgumentType]

@@ -47,7 +47,7 @@ async def accept(house: House, source: str, raw: bytes, headers: Mapping[str, st
         event_id = await tx.webhooks.store(source, dedupe, raw, headers=kept, at=house.clock.now())
         if event_id is None:
             return False
-        await house.jobs.enqueue(tx.conn, "inbox", "inbound", f"inbound:{event_id}", event_id)
+        await house.jobs.enqueue(tx.conn, "inbound", f"inbound:{event_id}", event_id)
     return True
 
 

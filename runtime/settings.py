@@ -41,6 +41,7 @@ class Meta(_Section):
         default=None, description="Who benefits from the ads; needed when a country of the EU is targeted"
     )
     dsa_payor: str | None = Field(default=None, description="Who pays for the ads; needed when a country of the EU is targeted")
+    per_second: int = Field(default=10, ge=1, le=1000, description="Requests a second that we allow ourselves")
 
 
 class TikTok(_Section):
@@ -52,6 +53,7 @@ class TikTok(_Section):
     identity_id: str | None = None
     display_name: str | None = Field(default=None, description="Name shown above the ad")
     location_ids: dict[str, str] = Field(default={"BR": "3469034", "US": "6252001"}, description="Country code -> location id")
+    per_second: int = Field(default=10, ge=1, le=1000, description="Requests a second that we allow ourselves")
 
 
 class ZApi(_Section):
@@ -59,6 +61,7 @@ class ZApi(_Section):
 
     base_url: str = "https://api.z-api.io"
     instance_id: str
+    per_second: int = Field(default=5, ge=1, le=1000, description="Requests a second that we allow ourselves")
 
 
 class Chatwoot(_Section):
@@ -68,6 +71,7 @@ class Chatwoot(_Section):
     account_id: str
     inbox_id: str
     require_signature: bool = True
+    per_second: int = Field(default=10, ge=1, le=1000, description="Requests a second that we allow ourselves")
 
 
 class PipeRun(_Section):
@@ -78,6 +82,7 @@ class PipeRun(_Section):
     stage_id: str
     origin_id: str | None = None
     owner_id: str | None = None
+    per_second: int = Field(default=2, ge=1, le=1000, description="Requests a second that we allow ourselves")
 
 
 class Vendors(_Section):

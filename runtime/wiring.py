@@ -303,6 +303,7 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
             instance=zapi.instance_id,
             token=secrets.need("zapi_token"),
             client_token=secrets.need("zapi_client_token"),
+            per_second=zapi.per_second,
         )
         sources["zapi"] = make_webhooks("zapi", path_token=secrets.get("zapi_webhook_token"), instance_id=zapi.instance_id)
     if (chatwoot := vendors.chatwoot) is not None:
@@ -313,6 +314,7 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
             inbox_id=chatwoot.inbox_id,
             bot_token=secrets.need("chatwoot_bot_token"),
             user_token=secrets.need("chatwoot_user_token"),
+            per_second=chatwoot.per_second,
         )
         secret = secrets.get("chatwoot_webhook_secret")
         sources["chatwoot"] = make_webhooks(

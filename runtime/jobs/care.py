@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from knowledge.domain.money import total
+from runtime.db.operations import Severity
 from runtime.jobs import marketing
 from runtime.jobs.history import budget_facts
 from runtime.jobs.inbound import take
@@ -67,7 +68,7 @@ async def alerts(house: House, slot: datetime) -> dict[str, Any]:
     spent = total((d.row.spend for d in days if d.row.day == today), policy.currency)
     opened: list[str] = []
 
-    async def set_alert(on: bool, key: str, kind: str, severity: str, **params: Any) -> None:
+    async def set_alert(on: bool, key: str, kind: str, severity: Severity, **params: Any) -> None:
         if on:
             if await house.alert(key, kind, severity, **params):
                 opened.append(key)

@@ -1,6 +1,7 @@
 """The durable engine: DBOS in the house's own database, launched in the app's event loop.
 
-Three queues. `inbox` takes stored webhooks, `turns` takes one turn at a time per conversation, `ticks` takes the slots of schedules.
+One queue, many lines: turns of one conversation stand in one line, slots of one schedule in another, each stored webhook in its own.
+One queue rather than three, since every queue is a poller of the database.
 Every workflow is a thin function over a job; its id is derived from its cause, so the same cause never runs twice.
 """
 
@@ -26,6 +27,8 @@ from runtime.db.lease import Lease, alive
 
 APPLICATION_VERSION = "1"
 """Pinned: a deployment must not strand waiting work. Raise it only with a migration of running workflows."""
+
+QUEUE = "work"
 
 Job = Callable[..., Awaitable[Any]]
 
@@ -117,22 +120,20 @@ class Engine:
         )
         self._dbos = DBOS(config=config)
         DBOS.launch()
-        await DBOS.register_queue_async("inbox", worker_concurrency=8, polling_interval_sec=self._poll)
-        await DBOS.register_queue_async("turns", partition_concurrency=1, polling_interval_sec=self._poll)
-        await DBOS.register_queue_async("ticks", worker_concurrency=4, polling_interval_sec=self._poll)
+        await DBOS.register_queue_async(QUEUE, partition_concurrency=1, worker_concurrency=16, polling_interval_sec=self._poll)
 
-    async def enqueue(
-        self, conn: AsyncConnection, queue: str, workflow: str, workflow_id: str, *args: Any, key: str | None = None
-    ) -> None:
-        """Puts work on a queue in the caller's transaction: both are kept or neither. A known workflow id is not enqueued again."""
+    async def enqueue(self, conn: AsyncConnection, workflow: str, workflow_id: str, *args: Any, line: str | None = None) -> None:
+        """Enqueues work in the caller's transaction: both are kept or neither. A known workflow id is not enqueued again.
+
+        Work of one `line` runs one after the other, in order; without a line it waits for nobody.
+        """
         options: EnqueueOptions = {
-            "queue_name": queue,
+            "queue_name": QUEUE,
             "workflow_name": workflow,
             "workflow_id": workflow_id,
             "app_version": APPLICATION_VERSION,
+            "queue_partition_key": line or workflow_id,
         }
-        if key is not None:
-            options["queue_partition_key"] = key
         client = self.client()
         await conn.run_sync(lambda sync: client.enqueue_in_transaction(sync, options, *args))
 
@@ -149,9 +150,7 @@ class Engine:
                 {"now": now},
             )
             for row in due.all():
-                await self.enqueue(
-                    conn, "turns", "turn", f"turn:{row.id}:{row.wake_seq}", str(row.id), row.wake_seq, key=str(row.id)
-                )
+                await self.enqueue(conn, "turn", f"turn:{row.id}:{row.wake_seq}", str(row.id), row.wake_seq, line=f"turn:{row.id}")
                 count += 1
         ready = [name for name, moment in self._next.items() if moment <= now]
         for name in self._schedules.keys() - self._next.keys():
@@ -181,7 +180,7 @@ class Engine:
         )
         if row.rowcount == 0:
             return 0
-        await self.enqueue(conn, "ticks", "tick", workflow_id, name, slot.isoformat())
+        await self.enqueue(conn, "tick", workflow_id, name, slot.isoformat(), line=f"tick:{name}")
         return 1
 
     def next_due(self) -> datetime | None:

@@ -119,4 +119,6 @@ async def budget_facts(house: House) -> Facts:
     policy = house.policy()
     probe = PauseCampaign(workspace=policy.workspace, platform="meta", campaign_id="-")
     async with house.books.transaction() as tx:
-        return await tx.ledger_facts(probe, Actor(kind="system", id="history"), None, None, policy, house.clock.now(), excluding=None)
+        return await tx.ledger_facts(
+            probe, Actor(kind="system", id="history"), None, None, policy, house.clock.now(), excluding=None
+        )

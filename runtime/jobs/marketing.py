@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from knowledge.domain.action import Action, Actor, PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.db.campaigns import CampaignRecord
     from runtime.wiring import House
     from tools.gate import Receipt
+    from tools.ports import AdPlatform
 
 log = logging.getLogger("ceo.marketing")
 
@@ -50,7 +52,7 @@ async def launch(house: House, slot: datetime) -> dict[str, Any]:
     return {"drafted": drafted}
 
 
-async def _draft(house: House, product: Product, platform: Platform) -> str:
+async def _draft(house: House, product: Product, platform: Literal["meta", "tiktok"]) -> str:
     marketing, policy, now = house.settings.operator.marketing, house.policy(), house.clock.now()
     campaign_id = f"{product.id}-{platform}"
     creatives = await house.write_creatives(product, platform, campaign_id)
@@ -113,20 +115,22 @@ async def insights(house: House, slot: datetime) -> dict[str, Any]:
     now, policy = house.clock.now(), house.policy()
     today = now.astimezone(ZoneInfo(policy.time_zone)).date()
     result: dict[str, Any] = {"rows": 0, "changed": 0, "failed": {}}
-    for platform, ads in house.effects.ports.ads.items():
+
+    async def read(platform: Platform, ads: AdPlatform) -> None:
         try:
-            rows = await ads.insights(today - timedelta(days=RESTATED_DAYS), today)
-            seen = await ads.list_campaigns()
+            rows, seen = await asyncio.gather(ads.insights(today - timedelta(days=RESTATED_DAYS), today), ads.list_campaigns())
         except VendorError as error:
             result["failed"][platform] = str(error)
             await house.alert(f"api:{platform}", "api_failing", "warning", platform=platform, detail=error.detail)
-            continue
+            return
         async with house.db.transaction() as tx:
             result["rows"] += len(rows)
             result["changed"] += await tx.analytics.upsert(rows, at=now, workspace=policy.workspace)
             for campaign in seen:
                 await tx.campaigns.synced(campaign)
         await house.resolve(f"api:{platform}")
+
+    await asyncio.gather(*(read(platform, ads) for platform, ads in house.effects.ports.ads.items()))
     async with house.db.transaction() as tx:
         await tx.analytics.refresh_views()
         await tx.live_events.add("insights", {"changed": result["changed"]}, at=now)
