@@ -208,6 +208,7 @@ def doctor(as_json: Json = False, config: File = None) -> None:
     with plainly(as_json):
         from runtime import cli_doctor
 
+        _hush()
         with _busy("checking", as_json):
             checks = cli_doctor.examine(lambda: _settings(config), _secrets())
         if as_json:
@@ -239,6 +240,7 @@ def approvals_approve(action_id: str, as_json: Json = False, config: File = None
         from runtime import cli_gate
 
         settings = _settings(config)
+        _hush()
         with _busy("judging on fresh facts", as_json):
             outcome = cli_gate.approve(settings, action_id)
         _outcome(outcome, as_json)
@@ -457,10 +459,17 @@ def _now() -> Any:
 
 
 def _logging(settings: Settings) -> None:
-    import logging
+    """For processes that stay: plain lines for a person at the terminal, JSON for whoever collects them."""
+    from runtime.observability import configure
 
-    level = settings.secrets.ceo_log_level.upper()
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure(settings.secrets.ceo_log_level, json=not sys.stderr.isatty())
+
+
+def _hush() -> None:
+    """For commands that answer: standard output is the answer alone, and only errors are worth a log line."""
+    from runtime.observability import configure
+
+    configure("error")
 
 
 if __name__ == "__main__":

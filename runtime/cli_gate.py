@@ -50,7 +50,10 @@ def person() -> Actor:
 
 @asynccontextmanager
 async def counter(settings: Settings, url: str, *, vendors: bool) -> AsyncIterator[Counter]:
-    """The gate over a migrated database; with `vendors`, able to act on the world. Raises ConfigError when schema or secrets lack."""
+    """The gate over a migrated database; with `vendors`, able to act on the world.
+
+    Raises ConfigError when migrations are pending or a configured vendor lacks its secret.
+    """
     from runtime.db.engine import make_engine, normalise_url
     from runtime.db.gate_books import PgGateBooks
     from runtime.db.lease import Lease
@@ -276,7 +279,8 @@ def show_pending(rows: list[dict[str, Any]]) -> None:
         console.print(
             f"[bold]{row['action_id']}[/]  {escape(row['kind'])} {escape(row['campaign'] or '')} [dim]{row['priority']}[/]\n"
             f"  {escape(row['why'] or '')}\n"
-            f"  exposure until it expires: {row['exposure'] or 'none'} · expires {row['expires_at']} · by {escape(row['proposed_by'])}",
+            f"  exposure until it expires: {row['exposure'] or 'none'} · expires {row['expires_at']} · by "
+            f"{escape(row['proposed_by'])}",
             highlight=False,
         )
 

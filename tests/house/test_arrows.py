@@ -46,8 +46,6 @@ KNOWS_SQL = {
     "runtime/desks.py": "read-only figures for a manager's chat",
     "runtime/demo.py": "counts for the demo's summary",
     "runtime/jobs/engine.py": "enqueues in the caller's transaction",
-    "runtime/jobs/care.py": "",
-    "runtime/wiring.py": "",
     "runtime/cli_doctor.py": "tells a refused connection from other errors",
 }
 
