@@ -1,0 +1,83 @@
+"""`make bench`: what the house costs, as ratios against a bare baseline measured in the same run, rounds interleaved.
+
+`--json` prints one object; `--only cli,decide,gate,webhook,turn` picks; `--rounds` sets how often each pair is measured.
+Ratios travel between machines, milliseconds do not: both are printed, the ratio first. Medians, not means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.measure import Row
+
+NAMES = ("cli", "decide", "gate", "webhook", "turn")
+
+
+def collect(names: list[str], rounds: int, quiet: bool) -> list[Row]:
+    """The rows of every chosen bench, in order."""
+    from benchmarks import house, process
+
+    benches: dict[str, Callable[[], list[Row]]] = {
+        "cli": lambda: process.cli(rounds),
+        "decide": lambda: process.decide(rounds),
+        "gate": lambda: asyncio.run(house.with_database(house.gate, rounds)),
+        "webhook": lambda: asyncio.run(house.with_database(house.webhook, rounds)),
+        "turn": lambda: asyncio.run(house.with_database(house.turn, rounds)),
+    }
+    rows: list[Row] = []
+    for name in names:
+        if not quiet:
+            print(f"bench: {name} …", file=sys.stderr, flush=True)
+        rows += benches[name]()
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    parser.add_argument("--only", default=",".join(NAMES))
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    names = options.only.split(",")
+    if unknown := [name for name in names if name not in NAMES]:
+        parser.error(f"no bench called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    rows = collect(names, max(1, options.rounds), options.as_json)
+    if options.as_json:
+        print(json.dumps({"python": sys.version.split()[0], "rows": [row.as_dict() for row in rows]}))
+    else:
+        show(rows)
+    return 0
+
+
+def show(rows: list[Row]) -> None:
+    """The table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Cost of the house against a bare baseline (medians)", title_justify="left")
+    for heading, justify in (
+        ("what", "left"),
+        ("ratio", "right"),
+        ("house", "right"),
+        ("baseline", "right"),
+        ("baseline is", "left"),
+    ):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("more", justify="left")
+    for row in rows:
+        more = ", ".join(f"{name} {_short(value)}" for name, value in row.more.items())
+        table.add_row(row.name, f"{row.ratio:.2f}x", f"{row.house_ms:.2f} ms", f"{row.base_ms:.2f} ms", row.baseline, more)
+    Console(width=160).print(table)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
