@@ -264,15 +264,32 @@ class Gate:
         with use_permit(Permit(action_id=record.id, key=record.key, scopes=scopes, guard=guard)):
             return await self._effects.perform(record.action, record.key, refs)
 
+    async def echoed(self, conversation_id: str, words: str, external_id: str) -> Receipt | None:
+        """The line itself told of a text that left: a send whose answer was lost, or is still awaited, is done after all.
+
+        None when no such text of this conversation is open.
+        """
+        async with self._books.transaction() as tx:
+            sends = [r for r in await tx.open_sends(conversation_id) if getattr(r.action, "text", None) == words]
+        if not sends:
+            return None
+        return await self._close(sends[0], "done", result={"external_id": external_id}, before=sends[0].status)
+
     async def _close(
-        self, record: ActionRecord, status: Status, *, result: dict[str, Any] | None = None, error: Message | None = None
+        self,
+        record: ActionRecord,
+        status: Status,
+        *,
+        result: dict[str, Any] | None = None,
+        error: Message | None = None,
+        before: Status = "executing",
     ) -> Receipt:
         now = self._clock.now()
         closed = record.model_copy(update={"status": status, "result": result, "error": error, "closed_at": now})
         async with self._books.transaction() as tx:
             if isinstance(record.action, CAMPAIGN):
                 await tx.lock_budget(record.action.workspace)
-            if not await tx.change(record.id, "executing", status, result=result, error=error, closed_at=now):
+            if not await tx.change(record.id, before, status, result=result, error=error, closed_at=now):
                 current = await tx.action(record.id)
                 return _receipt(current or closed)
             if result is not None:
@@ -286,7 +303,8 @@ class Gate:
         now = self._clock.now()
         parked = record.model_copy(update={"status": "unknown", "error": error})
         async with self._books.transaction() as tx:
-            await tx.change(record.id, "executing", "unknown", error=error)
+            if not await tx.change(record.id, "executing", "unknown", error=error):
+                return _receipt(await tx.action(record.id) or parked)
             await self._note(tx, "action.unknown", parked, self._executor, now)
         return _receipt(parked)
 

@@ -165,6 +165,10 @@ class GateTx(Protocol):
         """Actions that were authorised, executing or unknown and belong to no living executor but this one."""
         ...
 
+    async def open_sends(self, conversation_id: str) -> list[ActionRecord]:
+        """Texts to the lead that left or may have left, and whose answer has not come; oldest first."""
+        ...
+
     async def audit(self, kind: str, actor: str, at: datetime, payload: dict[str, Any], action_id: str | None = None) -> None:
         """Appends to the hash chain."""
         ...

@@ -513,6 +513,14 @@ class PgGateTx:
             found.append(str(row["id"]))
         return found
 
+    async def open_sends(self, conversation_id: str) -> list[ActionRecord]:
+        rows = await self._rows(
+            "select * from actions where conversation_id = :id and kind = 'message.send' and status in ('executing', 'unknown')"
+            " order by created_at, id",
+            id=conversation_id,
+        )
+        return [_record(row) for row in rows]
+
     # -- record ---------------------------------------------------------------------------------------------------------------
 
     async def audit(self, kind: str, actor: str, at: datetime, payload: dict[str, Any], action_id: str | None = None) -> None:

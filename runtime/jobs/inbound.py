@@ -56,7 +56,10 @@ async def inbound(house: House, webhook_event_id: str) -> None:
 
 async def take(house: House, event: InboundEvent, webhook_event_id: str | None = None) -> None:
     """Files one event (once) and does what follows from it."""
-    if event.kind in ("ignored", "echo"):
+    if event.kind == "ignored":
+        return
+    if event.kind == "echo":
+        await _echo(house, event)
         return
     async with house.db.transaction() as tx:
         conversation_id = await _file(house, tx, event, webhook_event_id)
@@ -99,17 +102,31 @@ async def _file(house: House, tx: Transaction, event: InboundEvent, webhook_even
             )
             if spoken is not None:  # a person has answered what stands before it; the bot will not, when it is called back
                 await tx.messages.mark_handled(conversation.id, up_to_seq=spoken.seq, at=now)
-            await _own(house, tx, conversation, "human", f"{event.source}:human_message")
+            await _own(house, tx, conversation, "human", f"{event.source}:human_message", event)
         case "owner":
             await _own(house, tx, conversation, event.data["owner"], f"{event.source}:owner")
         case "command":
             if event.data.get("command") == "bot" and event.data.get("args", [""])[:1] == ["off"]:
-                await _own(house, tx, conversation, "human", "command:/bot off")
+                await _own(house, tx, conversation, "human", "command:/bot off", event)
             elif event.data.get("command") == "bot" and event.data.get("args", [""])[:1] == ["on"]:
-                await _own(house, tx, conversation, "bot", "command:/bot on")
+                await _own(house, tx, conversation, "bot", "command:/bot on", event)
         case _:
             pass
     return conversation.id
+
+
+async def _echo(house: House, event: InboundEvent) -> None:
+    """The line repeats what we sent. News only where the answer to the send was lost: then this is the proof that it left."""
+    if not event.text or event.external_id is None:
+        return
+    async with house.db.transaction() as tx:
+        if await tx.messages.by_external(event.external_id) is not None:
+            return
+        leads = [lead for identity in event.identities if (lead := await tx.leads.find(identity)) is not None]
+        talks = [talk for lead in leads[:1] for talk in await tx.conversations.of_lead(lead.id)]
+    for talk in talks:
+        if talk.channel == CHANNEL.get(event.source) and await house.gate.echoed(talk.id, event.text, event.external_id):
+            await mirror(house, talk.id)
 
 
 async def _conversation(tx: Transaction, event: InboundEvent, house: House) -> ConversationRecord | None:
@@ -163,8 +180,17 @@ async def _lead_wrote(
     await tx.conversations.set_wake(conversation.id, now if urgent else min(now + quiet, first + longest))
 
 
-async def _own(house: House, tx: Transaction, conversation: ConversationRecord, owner: Owner, reason: str) -> None:
+async def _own(
+    house: House, tx: Transaction, conversation: ConversationRecord, owner: Owner, reason: str, event: InboundEvent | None = None
+) -> None:
+    """Changes hands. What people wrote at the desk counts in the order of its numbers, in whatever order its webhooks come."""
     now = house.clock.now()
+    number = event.external_id if event is not None and event.source == "chatwoot" else None
+    if number is not None and number.isdigit():
+        held = await tx.conversations.get(conversation.id, lock=True)
+        if held is not None and int(held.state.get("owner_by", 0)) > int(number):
+            return
+        await tx.conversations.put_state(conversation.id, {"owner_by": int(number)})
     epoch = await tx.conversations.set_owner(conversation.id, owner, reason=reason, at=now)
     if epoch is None:
         return
