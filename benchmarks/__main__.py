@@ -46,6 +46,9 @@ def main() -> int:
     names = options.only.split(",")
     if unknown := [name for name in names if name not in NAMES]:
         parser.error(f"no bench called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    from runtime.observability import configure
+
+    configure("critical")  # what is measured speaks through its figures
     rows = collect(names, max(1, options.rounds), options.as_json)
     if options.as_json:
         print(json.dumps({"python": sys.version.split()[0], "rows": [row.as_dict() for row in rows]}))

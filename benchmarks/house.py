@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI, Request
+
 from benchmarks.measure import Row, apair, row
 
 EACH = 20
@@ -101,7 +103,6 @@ def _webhook(number: int, words: str = "Vocês fazem mesa de inox sob medida?") 
 async def webhook(url: str, folder: Path, rounds: int) -> list[Row]:
     """POST of a new Z-API message until our answer (verified, stored, enqueued), against a route that only stores it."""
     import httpx
-    from fastapi import FastAPI, Request
     from sqlalchemy import text
 
     from runtime.inbox import build_inbox
