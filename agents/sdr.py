@@ -36,6 +36,7 @@ class TurnInput(BaseModel):
     profile: LeadProfile
     texts: tuple[str, ...] = Field(min_length=1)
     history: tuple[Turn, ...] = ()
+    seed: str | None = Field(default=None, description="what the choice of wording hangs on; the lead's id by default")
     notice: str | None = Field(None, description="privacy notice appended to the very first answer")
 
 
@@ -119,7 +120,7 @@ def _messages(turn: TurnInput) -> list[Message]:
 
     facts = {
         "company": turn.company,
-        "seed": turn.lead_id,
+        "seed": turn.seed or turn.lead_id,
         "profile": turn.profile.model_dump(exclude_none=True),
         "missing": turn.profile.missing(),
     }

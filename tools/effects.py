@@ -130,7 +130,9 @@ class Effects:
         match action:
             case UpsertCompany():
                 city = await crm.find_city(action.city, action.state) if action.city and action.state else None
-                external = await crm.upsert_company(name=action.name, cnpj=action.cnpj, city_id=city, key=key)
+                external = await crm.upsert_company(
+                    name=action.name, cnpj=action.cnpj, city_id=city, key=key, known_id=refs.company_id
+                )
             case UpsertPerson():
                 external = await crm.upsert_person(
                     known_id=refs.person_id,

@@ -99,8 +99,11 @@ class Crm(Protocol):
     """The sales system. Ids are the vendor's, as strings, and never leave the mapping tables."""
 
     async def find_city(self, name: str, state: str) -> str | None: ...
-    async def upsert_company(self, *, name: str, cnpj: str | None, city_id: str | None, key: str) -> str:
-        """Company id; found by CNPJ (digits and letters compared by us) before it is created."""
+    async def upsert_company(
+        self, *, name: str, cnpj: str | None, city_id: str | None, key: str, known_id: str | None = None
+    ) -> str:
+        """Company id; found by CNPJ (digits and letters compared by us) before it is created. `known_id` is the one we have for
+        this lead: it gets the CNPJ if it had none."""
         ...
 
     async def upsert_person(

@@ -5,6 +5,7 @@ The three are steps of one durable workflow. Between them the owner may change; 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,11 @@ def _input(house: House, lead_id: str, profile: LeadProfile, texts: tuple[str, .
     notice = None
     if conversation.notice_url:
         notice = house.render(Message(id="lead.notice", params={"url": conversation.notice_url}), "pt-BR")
-    return TurnInput(lead_id=lead_id, company=conversation.company, profile=profile, texts=texts, history=history, notice=notice)
+    # Ids are drawn by chance; what the lead wrote is not: the same story told twice is answered in the same words.
+    seed = hashlib.sha256("\n".join([*(t.text for t in history[:1]), *texts]).encode()).hexdigest()[:12]
+    return TurnInput(
+        lead_id=lead_id, company=conversation.company, profile=profile, texts=texts, history=history, notice=notice, seed=seed
+    )
 
 
 async def speak(house: House, conversation_id: str, thought: dict[str, Any]) -> dict[str, Any]:

@@ -63,8 +63,12 @@ class PipeRunCrm:
                 self._cities[uf] = {place_key(str(row["name"])): str(row["id"]) for row in rows if row.get("uf") == uf}
         return self._cities[uf].get(place_key(name))
 
-    async def upsert_company(self, *, name: str, cnpj: str | None, city_id: str | None, key: str) -> str:
-        """Company id: found by CNPJ (both spellings asked for, compared by us) or by an earlier attempt's key, else created.
+    async def upsert_company(
+        self, *, name: str, cnpj: str | None, city_id: str | None, key: str, known_id: str | None = None
+    ) -> str:
+        """Company id: found by CNPJ (both spellings asked for, compared by us), ours, or an earlier attempt's key, else created.
+
+        A known company that has no CNPJ yet gets the one the lead told since, instead of a twin of itself.
 
         Raises Refused for a CNPJ that is not valid: a wrong one would tie the lead to somebody else's company.
         """
@@ -76,6 +80,14 @@ class PipeRunCrm:
                 for row in await self._api.every("companies", cnpj=spelling):
                     if normalise_cnpj(str(row.get("cnpj") or "")) == valid:
                         return str(row["id"])
+        known = await self._api.one("companies", known_id) if known_id else None
+        if known is not None:
+            gaps: dict[str, Any] = {"cnpj": valid} if valid and not known.get("cnpj") else {}
+            gaps |= {"city_id": int(city_id)} if city_id and not known.get("city_id") else {}
+            if valid is None or gaps.get("cnpj"):
+                if gaps:
+                    await self._api.update("companies", str(known["id"]), {"name": str(known.get("name") or name), **gaps})
+                return str(known["id"])
         for row in await self._api.every("companies", external_code=key):
             if row.get("external_code") == key:
                 return str(row["id"])
