@@ -1,0 +1,131 @@
+"""The way of a budget decision: product, campaign, a manager's yes, money spent, a decision, the platform changed, the record."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import httpx
+
+from runtime.jobs import care, marketing
+from runtime.settings import Schedules
+from tests.journeys.town import ANA, NEVER, PASSWORD, Town, living
+
+LAUNCHES = NEVER.model_copy(update={"launch": "0 9 * * *", "publish": "*/30 * * * *"})
+
+
+class Cockpit:
+    """A manager's browser, without the browser."""
+
+    def __init__(self, town: Town) -> None:
+        self.url = f"{town.stage.url}/cockpit"
+        self.http = httpx.AsyncClient(verify=False, timeout=20, headers={"Accept-Language": "pt-BR"})
+
+    async def page(self, path: str = "/") -> str:
+        answer = await self.http.get(self.url + path)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    async def post(self, path: str, at: str = "/", **fields: str) -> httpx.Response:
+        token = re.findall(r'name="csrf" value="([^"]+)"', await self.page(at))[0]
+        return await self.http.post(self.url + path, data={"csrf": token, **fields})
+
+    async def login(self) -> None:
+        answer = await self.post("/login", at="/login", email=ANA.id, password=PASSWORD)
+        assert answer.status_code == 303
+
+
+async def test_from_product_to_decision(database_url: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    async with living(database_url, tmp_path, schedules=Schedules(**LAUNCHES.model_dump())) as town:
+        await marketing.load_catalogue(town.house)
+        await town.pass_time(hours=1, minutes=40)  # 9:00 drafts, 9:30 asks
+        waiting = await town.rows(
+            "select a.id, a.campaign_id, a.platform, a.fingerprint from actions a join approvals p on p.action_id = a.id where p.status = 'pending' order by 2"
+        )
+        assert len(waiting) == 2
+        assert town.book("ads")["campaigns"] == []
+
+        manager = Cockpit(town)
+        stranger = await manager.http.post(f"{manager.url}/approvals/{waiting[0][0]}/approve", data={"fingerprint": waiting[0][3]})
+        assert stranger.status_code == 303 and "/login" in stranger.headers["location"]
+        await manager.login()
+        forged = await manager.http.post(f"{manager.url}/approvals/{waiting[0][0]}/approve", data={"fingerprint": waiting[0][3]})
+        assert forged.status_code == 403  # signed in, but the form is not ours
+        assert town.book("ads")["campaigns"] == []
+        for action_id, _, _, fingerprint in waiting:
+            assert fingerprint in await manager.page()
+            answer = await manager.post(f"/approvals/{action_id}/approve", fingerprint=fingerprint)
+            assert answer.status_code == 303
+        await manager.http.aclose()
+        assert sorted((c["status"], c["daily_budget"]) for c in town.book("ads")["campaigns"]) == [("ACTIVE", 4000)] * 2
+        assert await town.rows("select decided_by, count(*) from approvals group by 1") == [(str(ANA), 2)]
+
+        # One product sells, the other does not.
+        (_, loser, loser_on, _), (_, winner, winner_on, _) = waiting
+        names = dict(await town.rows("select id, external_id from campaigns where external_id is not null"))
+        market = town.stage.sandbox.state.market
+        keys = {c["id"]: c["name"] for c in town.book("ads")["campaigns"]}
+        for campaign, platform, roas in ((loser, loser_on, 0.2), (winner, winner_on, 3.5)):
+            facts = town.stage.sandbox.state.book.accounts
+            truth = next(
+                c.truth_key for (p, _), a in facts.items() if p == platform for c in a.campaigns.values() if c.id == names[campaign]
+            )
+            assert keys[names[campaign]]
+            market.override(
+                f"^{platform} {re.escape(truth)}$", {"roas": roas, "inflation": 0.0, "tracked": 1.0, "delay_hours": 1.0}
+            )
+        await town.pass_time(hours=80)
+
+        now = town.stage.clock.now()
+        first = await marketing.insights(town.house, now)
+        assert first["rows"] > 0 and first["failed"] == {}
+        before = await town.rows("select * from analytics order by 1")
+        second = await marketing.insights(town.house, now)
+        assert (second["rows"], second["changed"]) == (first["rows"], 0)
+        assert await town.rows("select * from analytics order by 1") == before
+        spend = await town.one("select sum(spend_minor)::bigint from analytics where level = 'campaign' and hour is null")
+        assert spend == sum(c["spend"] for c in town.book("ads")["campaigns"])
+
+        decided = await marketing.decide(town.house, now)
+        again = await marketing.decide(town.house, now)  # the same slot twice is one decision's worth of actions
+        assert again["actions"] == decided["actions"]
+        assert decided["actions"][f"{loser}:pause"] == "done"
+        raised = [status for name, status in decided["actions"].items() if name.startswith(f"{winner}:")]
+        assert raised and raised[0] in ("done", "waiting")
+        platform = {c["id"]: c for c in town.book("ads")["campaigns"]}
+        assert platform[names[loser]]["status"] == "PAUSED"
+        assert await town.rows("select status from campaigns where id = :id", id=loser) == [("paused",)]
+        if raised[0] == "done":
+            (wanted,) = await town.rows(
+                "select (args->'daily_budget'->>'minor')::int from actions where campaign_id = :id and kind = 'campaign.set_budget'",
+                id=winner,
+            )
+            assert 4000 < wanted[0] == platform[names[winner]]["daily_budget"] <= 4800
+
+        ((action_id, evidence),) = await town.rows(
+            "select id, evidence from actions where campaign_id = :id and kind = 'campaign.pause'", id=loser
+        )
+        decision = next(e["id"] for e in evidence if e["table"] == "decisions")
+        ((document, history_hash),) = await town.rows("select document, history_hash from decisions where id = :id", id=decision)
+        (entry,) = [a for a in document["immediate_actions"] if a["campaign_id"] == loser]
+        assert entry["action_type"] == "PAUSE" and len(history_hash) == 64
+        kinds = [r[0] for r in await town.rows("select kind from audit_log where action_id = :id order by seq", id=action_id)]
+        assert kinds == ["action.authorised", "action.done"]
+        await care.alerts(town.house, now)
+        await town.clean()
+
+
+async def test_second_day_of_the_schedule_asks_nothing_twice(town: Town) -> None:
+    """Publishing again and again submits each draft once."""
+    await marketing.load_catalogue(town.house)
+    now = town.stage.clock.now()
+    await marketing.launch(town.house, now)
+    for _ in range(3):
+        await marketing.publish(town.house, now)
+    assert await town.rows("select status, count(*) from actions group by 1") == [("waiting", 2)]
+    town.stage.clock.advance(timedelta(hours=5))
+    await care.approvals(town.house, now)
+    await marketing.publish(town.house, now)
+    assert await town.rows("select status, count(*) from actions group by 1") == [("expired", 2)]
+    assert await town.rows("select status, count(*) from campaigns group by 1") == [("error", 2)]
+    assert town.book("ads")["campaigns"] == []
