@@ -20,10 +20,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
+from knowledge.domain.action import Actor
 from knowledge.domain.clock import SettableClock
 from runtime.observability import configure
 from runtime.settings import Chatwoot, Meta, Operator, PipeRun, Schedules, Secrets, Settings, TikTok, Vendors, ZApi, load_operator
@@ -33,17 +34,21 @@ ADMIN = ("diretora@demo.local", "admin")
 START = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 STEP = timedelta(hours=1)
 """Longest stride of the simulated clock."""
+GRAIN = timedelta(seconds=5)
+"""Shortest stride: what happens within it is met together, as a busy server would."""
+HESITATION = timedelta(minutes=30)
+"""How long the simulated director lets a request wait."""
 RATE = 500
 """Requests a second to the twins: their clock runs thousands of times faster than the one that rate limits are meant for."""
 PACE = Schedules(
     launch="0 9 * * *",
-    publish="*/30 * * * *",
+    publish="30 * * * *",
     insights="5 * * * *",
     decide="20 */6 * * *",
-    approvals="*/30 * * * *",
-    reconcile="35 * * * *",
-    desk_poll="50 */2 * * *",
-    alerts="40 * * * *",
+    approvals="45 * * * *",
+    reconcile="35 */4 * * *",
+    desk_poll="50 */4 * * *",
+    alerts="40 */2 * * *",
 )
 """The operator's schedules, with the minute-by-minute care thinned out: a simulated week has ten thousand minutes."""
 
@@ -127,7 +132,7 @@ def secrets_for(data: Path) -> Secrets:
 
 
 @asynccontextmanager
-async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day: int = 3) -> AsyncIterator[Stage]:
+async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day: int = 2) -> AsyncIterator[Stage]:
     """Starts everything and stops everything, Postgres included."""
     from runtime.cockpit.app import ensure_user
     from runtime.main import create_app, database_of
@@ -149,7 +154,8 @@ async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day
     password = chance.token_urlsafe(9)
     try:
         async with database_of(settings) as url:
-            house = await build_house(settings, url, clock, poll_seconds=0.01)
+            await asyncio.to_thread(_careless, url)
+            house = await build_house(settings, url, clock, poll_seconds=0.02)
             try:
                 for email, role in (MANAGER, ADMIN):
                     await ensure_user(house.db, email, password, role, clock)  # pyright: ignore[reportArgumentType]
@@ -170,10 +176,30 @@ async def stage(*, seed: int, port: int, data: Path, config: Path, leads_per_day
         await twin.stop()
 
 
+def _careless(url: str) -> None:
+    """The demo's database is thrown away with its folder: it need not survive a power cut, and is several times faster so."""
+    import psycopg
+
+    from runtime.db.engine import libpq_url
+
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
+        connection.execute("alter system set synchronous_commit = off")
+        connection.execute("alter system set fsync = off")
+        connection.execute("select pg_reload_conf()")
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class Glance(NamedTuple):
+    """Whether no job waits or runs, the next conversation to wake, and the oldest request nobody looked at."""
+
+    idle: bool
+    wake_at: datetime | None
+    oldest_request: datetime | None
 
 
 class Driver:
@@ -182,44 +208,57 @@ class Driver:
     def __init__(self, on: Stage, *, auto_manager: bool) -> None:
         self.on = on
         self.auto_manager = auto_manager
+        self._looked_at: set[str] = set()
 
     async def advance(self, to: datetime) -> None:
         """Runs the story up to a moment."""
         house, world = self.on.house, self.on.sandbox.state.world
-        await self._quiet()  # what came in since the last time belongs to this moment, not to the end of the next stride
+        glance = await self._quiet()  # what came in since the last time belongs to this moment, not to the end of the next stride
         while self.on.clock.now() < to:
             now = self.on.clock.now()
-            wake = await self._next_wake()
-            moments = [m for m in (world.next_event_at, wake, house.jobs.next_due()) if m is not None and m > now]
-            target = min([*moments, now + STEP, to])
+            moments = [m for m in (world.next_event_at, glance.wake_at, house.jobs.next_due()) if m is not None and m > now]
+            target = min(max(min([*moments, now + STEP]), now + GRAIN), to)
             self.on.clock.set(target)
             await world.advance(target)
-            await self._quiet()
+            glance = await self._quiet()
 
-    async def _quiet(self) -> None:
+    async def _quiet(self) -> Glance:
         """Until a whole round brings nothing new: jobs may cause webhooks at this very moment, and those again jobs."""
         house, world = self.on.house, self.on.sandbox.state.world
         while True:
-            beats = await house.jobs.beat()
-            await house.jobs.settle()
-            decided = await self._manage() if self.auto_manager else 0
-            due = world.next_event_at
-            if due is not None and due <= self.on.clock.now():
-                await world.advance(self.on.clock.now())
-            elif not beats and not decided:
-                return
+            now, due = self.on.clock.now(), house.jobs.next_due()
+            glance = await self._glance()
+            if not glance.idle:
+                await house.jobs.settle()
+            elif due is None or due <= now or (glance.wake_at is not None and glance.wake_at <= now):
+                await house.jobs.beat()
+            elif self.auto_manager and glance.oldest_request is not None and glance.oldest_request <= now - HESITATION:
+                await self._manage()
+            elif world.next_event_at is not None and world.next_event_at <= now:
+                await world.advance(now)
+            else:
+                return glance
 
-    async def _next_wake(self) -> datetime | None:
+    async def _glance(self) -> Glance:
+        """One look at everything that could still want to happen."""
         from sqlalchemy import text
 
-        async with self.on.house.db.transaction() as tx:
-            return (await tx.conn.execute(text("select min(wake_at) from conversations where wake_at is not null"))).scalar_one()
+        async with self.on.house.db.engine.connect() as conn:
+            await conn.execution_options(isolation_level="AUTOCOMMIT")
+            row = await conn.execute(
+                text(
+                    "select not exists (select 1 from dbos.workflow_status where status in ('ENQUEUED', 'PENDING', 'DELAYED')) as idle,"
+                    " (select min(wake_at) from conversations where wake_at is not null) as wake_at,"
+                    " (select min(p.requested_at) from approvals p join actions a on a.id = p.action_id where p.status = 'pending'"
+                    "   and not (a.id::text = any(:looked_at))) as oldest_request"
+                ),
+                {"looked_at": sorted(self._looked_at)},
+            )
+            return Glance(*row.one())
 
-    async def _manage(self) -> int:
+    async def _manage(self) -> None:
         """The simulated director: looks at every request half an hour after it was made and approves what the rules still allow."""
         from sqlalchemy import text
-
-        from knowledge.domain.action import Actor
 
         async with self.on.house.db.transaction() as tx:
             rows = await tx.conn.execute(
@@ -227,15 +266,16 @@ class Driver:
                     "select p.action_id, a.fingerprint from approvals p join actions a on a.id = p.action_id"
                     " where p.status = 'pending' and p.requested_at <= :then order by p.requested_at, a.idempotency_key"
                 ),
-                {"then": self.on.clock.now() - timedelta(minutes=30)},
+                {"then": self.on.clock.now() - HESITATION},
             )
             waiting = rows.all()
         director = Actor(kind="user", id=ADMIN[0], role="admin")
         for row in waiting:
+            # Once each: what the gate does not let her approve (her own proposal, facts that moved twice) is left to expire.
+            self._looked_at.add(str(row.action_id))
             outcome = await self.on.house.gate.approve(str(row.action_id), director, row.fingerprint)
-            if outcome.status == "waiting" and outcome.message.id == "gate.drifted":
+            if outcome.message.id == "gate.drifted":
                 await self.on.house.gate.approve(str(row.action_id), director, row.fingerprint)
-        return len(waiting)
 
 
 async def figures(on: Stage, days: float) -> dict[str, Any]:
