@@ -42,15 +42,15 @@ RATE = 500
 """Requests a second to the twins: their clock runs thousands of times faster than the one that rate limits are meant for."""
 PACE = Schedules(
     launch="0 9 * * *",
-    publish="30 * * * *",
+    publish="30 9-11 * * *",
     insights="5 * * * *",
     decide="20 */6 * * *",
-    approvals="45 * * * *",
+    approvals="45 */4 * * *",
     reconcile="35 */4 * * *",
     desk_poll="50 */4 * * *",
-    alerts="40 */2 * * *",
+    alerts="40 */4 * * *",
 )
-"""The operator's schedules, with the minute-by-minute care thinned out: a simulated week has ten thousand minutes."""
+"""The operator's schedules; what looks after the house minute by minute comes less often: a simulated week has ten thousand of them."""
 
 
 @dataclass
@@ -209,6 +209,7 @@ class Driver:
         self.on = on
         self.auto_manager = auto_manager
         self._looked_at: set[str] = set()
+        self._begun = False
 
     async def advance(self, to: datetime) -> None:
         """Runs the story up to a moment."""
@@ -230,7 +231,8 @@ class Driver:
             glance = await self._glance()
             if not glance.idle:
                 await house.jobs.settle()
-            elif due is None or due <= now or (glance.wake_at is not None and glance.wake_at <= now):
+            elif not self._begun or (due is not None and due <= now) or (glance.wake_at is not None and glance.wake_at <= now):
+                self._begun = True  # the first beat plans the schedules; a house without any has nothing due for ever
                 await house.jobs.beat()
             elif self.auto_manager and glance.oldest_request is not None and glance.oldest_request <= now - HESITATION:
                 await self._manage()
