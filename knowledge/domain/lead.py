@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,18 +26,16 @@ class LeadProfile(BaseModel):
 
     name: str | None = None
     company: str | None = None
-    cnpj: str | None = Field(None, description="14 characters, normalised, valid check digits; may hold letters")
+    cnpj: str | None = Field(default=None, description="14 characters, normalised, valid check digits; may hold letters")
     need: str | None = None
     volume: str | None = None
     urgency: str | None = None
     city: str | None = None
-    state: str | None = Field(None, description="UF, two capital letters")
+    state: str | None = Field(default=None, description="UF, two capital letters")
     email: str | None = None
     phone: str | None = None
 
-    ORDER: tuple[str, ...] = Field(
-        ("name", "need", "company", "cnpj", "city", "volume", "urgency", "email"), exclude=True, repr=False
-    )
+    ORDER: ClassVar[tuple[str, ...]] = ("name", "need", "company", "cnpj", "city", "volume", "urgency", "email")
 
     def missing(self) -> list[str]:
         """The slots still to ask for, in the order in which a salesperson would ask. A city without its state counts as missing."""
