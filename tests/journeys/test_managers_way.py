@@ -76,8 +76,8 @@ async def test_three_questions(town: Town, locale: str, spend: str, why: str, ra
 
     paused = await town.house.gate.submit(
         Proposal(
-            action=PauseCampaign(platform="meta", campaign_id=CAMPAIGN, emergency=True), key="pause:faca",
-            proposer=marketing.MEDIA_BUYER, why=Message(id="why.new_campaign", params={"product": "MOTIVO-47"}),
+            action=PauseCampaign(platform="meta", campaign_id=CAMPAIGN), key="pause:faca",
+            proposer=RUI, why=Message(id="why.new_campaign", params={"product": "MOTIVO-47"}),
         )
     )  # fmt: skip
     assert paused.done
