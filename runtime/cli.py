@@ -29,9 +29,11 @@ config_app = typer.Typer(no_args_is_help=True, help="The operator's file and the
 db_app = typer.Typer(no_args_is_help=True, help="The embedded database.")
 approvals_app = typer.Typer(no_args_is_help=True, help="Requests that wait for a manager.")
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only record of every action.")
+user_app = typer.Typer(no_args_is_help=True, help="Accounts of the cockpit.")
 dead_app = typer.Typer(no_args_is_help=True, help="Webhooks that could not be processed.")
 for name, sub in (
     ("config", config_app), ("db", db_app), ("approvals", approvals_app), ("audit", audit_app), ("dead-letters", dead_app),
+    ("user", user_app),
 ):  # fmt: skip
     app.add_typer(sub, name=name)
 
@@ -291,6 +293,23 @@ def resume(
         from runtime import cli_gate
 
         _outcome(cli_gate.resume(_settings(config), kill_id, everything=everything), as_json)
+
+
+@user_app.command("add")
+def user_add(
+    email: Annotated[str, typer.Argument(help="Signs in with this address.")],
+    role: Annotated[str, typer.Option(help="viewer sees, manager decides, admin too.")] = "manager",
+    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)] = "",
+    as_json: Json = False,
+    config: File = None,
+) -> None:
+    """Makes an account of the cockpit, or gives an existing one a new password and role."""
+    with plainly(as_json):
+        from runtime import cli_users
+        from runtime.cli_gate import SystemClock
+
+        cli_users.put(_settings(config), email.strip().lower(), role, password, SystemClock())
+        _print_json({"email": email, "role": role}) if as_json else typer.echo(f"{email} may sign in as {role}")
 
 
 @audit_app.command("verify")

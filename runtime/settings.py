@@ -260,13 +260,23 @@ def load(path: Path | None = None, env: dict[str, str] | None = None) -> Setting
 
 
 def load_secrets(env: dict[str, str] | None = None) -> Secrets:
-    """From the environment (or a given mapping). Empty values count as unset."""
-    source = dict(os.environ) if env is None else env
+    """From the environment (or a given mapping), and below it from a `.env` in the working folder. Empty values count as unset."""
+    source = _environment() if env is None else env
     values = {name: source[name.upper()] for name in Secrets.model_fields if source.get(name.upper())}
     try:
         return Secrets.model_validate(values)
     except ValidationError as error:
         raise ConfigError([f"environment: {str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]) from None
+
+
+def _environment() -> dict[str, str]:
+    """What the process was given; a `.env` fills the gaps and never overrides."""
+    values: dict[str, str] = {}
+    if Path(".env").is_file():
+        from dotenv import dotenv_values
+
+        values = {name: value for name, value in dotenv_values(".env").items() if value}
+    return values | dict(os.environ)
 
 
 def load_operator(path: Path) -> Operator:
