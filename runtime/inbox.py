@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from runtime.jobs.inbound import CHANNEL
+
 if TYPE_CHECKING:
     from runtime.wiring import House
 
@@ -59,10 +61,12 @@ async def accept(house: House, source: str, raw: bytes, headers: Mapping[str, st
 def _asks_for_nothing(house: House, source: str, raw: bytes) -> bool:
     """Whether the payload holds only echoes of our own writes and the like, which is most of what a desk sends: kept, no job.
 
+    A WhatsApp line's echo does ask for something: it is the only proof that a text left whose answer was lost.
     Parsing is pure and takes well under a millisecond; what cannot be parsed is left to the job, which knows the dead letters.
     """
     try:
-        return all(event.kind in ("ignored", "echo") for event in house.sources[source].parse(raw))
+        nothing = ("ignored",) if source in CHANNEL else ("ignored", "echo")
+        return all(event.kind in nothing for event in house.sources[source].parse(raw))
     except ValueError:
         return False
 
