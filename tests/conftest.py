@@ -321,7 +321,7 @@ def sandbox() -> Iterator[SandboxControl]:
     from runtime.sandbox.app import create_sandbox
 
     app = create_sandbox(seed=7, start=START, personas=False)
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

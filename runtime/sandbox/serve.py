@@ -45,7 +45,8 @@ class ServerHandle:
 async def serve_in_loop(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> ServerHandle:
     """Serves an ASGI app in the running loop; port 0 takes a free one. Returns once it answers. Raises OSError on a taken port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol must be named: asyncio switches Nagle off only then, and 40 ms a request would be lost to delayed acknowledgements.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -65,7 +66,7 @@ async def serve_in_loop(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) ->
 
 async def serve_process(app: ASGIApp, host: str, port: int, *, announce: bool) -> None:
     """Serves until the process is told to end. With `announce`, prints one JSON line {"port", "url"} once it answers."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))

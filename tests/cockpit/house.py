@@ -43,7 +43,7 @@ class House:
         self._seeded = seeded
         self._prefix = prefix
         self._settings: dict[str, Any] = {"policy": POLICY, "secure_cookies": False} | settings
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._ready = threading.Event()
