@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 
 def narrator() -> Any:
     """A function say(event, **facts) that prints the story as it happens."""
-    console = Console()
+    console = Console(highlight=False)
 
     def say(event: str, **facts: Any) -> None:
         match event:
             case "start":
-                console.print("[bold]Agente-CEO[/] · demo: the whole product against a local sandbox, no credential needed")
+                console.print("[bold]Agente-CEO[/] demo: everything against a local sandbox, no credential needed")
                 console.print("  starting Postgres, the sandbox, the house …")
             case "up":
                 on = facts["on"]
-                console.print(f"  up. Cockpit: [link={on.url}/cockpit/]{on.url}/cockpit/[/]  ({_who(on)})")
-                console.print("  fast-forward: simulated days go by; a simulated director approves what the rules let her\n")
+                console.print(f"  up: {on.url}/cockpit/   {_who(on)}")
+                console.print("  simulated days go by; a simulated director approves what the rules let her\n")
+                console.print(f"[dim]{HEAD}[/]")
             case "hour":
                 console.print(_line(facts))
             case "live":
@@ -41,31 +43,34 @@ def _who(on: Any) -> str:
     return f"gestor@demo.local / {on.password}"
 
 
+HEAD = "  when                spent R$   ROAS  campaigns  decisions  asked  done  leads  messages"
+
+
 def _line(facts: dict[str, Any]) -> str:
     f = facts["figures"]
-    moment = facts["on"].clock.now() - timedelta(hours=3)
+    moment = facts["on"].clock.now().astimezone(ZoneInfo(facts["on"].house.policy().time_zone))
     roas = "—" if f["roas"] is None else f"{f['roas']:.2f}"
+    asked, done = f["actions"]["asked"], f["actions"]["executed"]
     return (
-        f"  {moment:%a %d %b %H:%M}  campaigns {f['campaigns']:>2} · spend R$ {f['spend']:>8.2f} · ROAS {roas:>5} · "
-        f"decisions {f['decisions']:>2} · actions {f['actions']['executed']:>3} done, {f['actions']['asked']} asked, "
-        f"{f['actions']['refused']} refused · leads {f['leads']:>2} · messages {f['messages_in']}/{f['messages_out']} · "
-        f"handovers {f['takeovers']}"
+        f"  {moment:%a %d %b %H:%M} {f['spend']:>12.2f} {roas:>6} {f['campaigns']:>10} {f['decisions']:>10} {asked:>6} {done:>5}"
+        f" {f['leads']:>6} {f['messages_in'] + f['messages_out']:>9}"
     )
 
 
-def _live(on: Any, speed: float) -> Panel:
+def _live(on: Any, speed: float) -> Group:
     from runtime.main import dev_token
 
-    token = dev_token(on.house)
-    return Panel(
-        f"Cockpit    [bold]{on.url}/cockpit/[/]\n"
-        f"Sign in    [bold]gestor@demo.local[/] (manager) or [bold]diretora@demo.local[/] (admin), password [bold]{on.password}[/]\n"
-        f"AgentOS    {on.url}/teams  with  Authorization: Bearer <token>\n"
-        f"Sandbox    {on.sandbox_url}/_sandbox/book   what really happened there\n\n"
-        f"From now on you are the manager: requests wait for you. Time runs {speed:.0f}x. Ctrl-C stops everything.\n\n"
-        f"[dim]development token[/]\n[dim]{token}[/]",
-        title="running",
+    words = (
+        f"Cockpit   [bold]{on.url}/cockpit/[/]\n"
+        f"Sign in   [bold]gestor@demo.local[/] (manager)  diretora@demo.local (admin)\n"
+        f"Password  [bold]{on.password}[/]\n"
+        f"AgentOS   {on.url}/teams   Authorization: Bearer (token below)\n"
+        f"Sandbox   {on.sandbox_url}/_sandbox/book   what really happened\n\n"
+        f"From now on you are the manager: requests wait for you.\n"
+        f"Time runs {speed:.0f}x. Ctrl-C stops everything that was started."
     )
+    token = Text(dev_token(on.house), style="dim", no_wrap=False, overflow="fold")
+    return Group(Panel(words, title="running", expand=False), Text("development token:", style="dim"), token)
 
 
 def _end(figures: dict[str, Any]) -> Table:

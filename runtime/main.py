@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from knowledge.domain.action import Actor
@@ -41,6 +41,8 @@ def create_app(
     from agno.os.config import AgentOSConfig, CORSConfig
     from agno.os.settings import AgnoAPISettings
 
+    # Agno gives its logger a handler and a level of its own when it is imported.
+    logging.getLogger("agno").setLevel(logging.WARNING)
     secret = house.settings.secrets.need("ceo_secret_key")
     if len(secret) < 32:
         raise ConfigError(["environment: CEO_SECRET_KEY is shorter than 32 characters; use `openssl rand -hex 32`"])
@@ -134,10 +136,6 @@ def base_app(house: House, *, demo: bool, demo_credentials: tuple[str, str] | No
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    @app.get("/cockpit", include_in_schema=False)
-    async def cockpit() -> Response:
-        return RedirectResponse("/cockpit/", status_code=307)
 
     return app
 

@@ -177,7 +177,11 @@ class Gate:
                 requested_at=now,
                 expires_at=expires,
             )
-        await tx.insert(record, ticket)
+        if not await tx.insert(record, ticket):
+            known = await tx.action_by_key(proposal.key)
+            if known is None:
+                raise LookupError(f"action {record.id}: its key was taken and is gone again")
+            return known
         if status == "authorised":
             await tx.reserve(record, now)
         await self._note(tx, f"action.{status}", record, str(proposal.proposer), now)

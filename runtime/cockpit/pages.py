@@ -45,6 +45,9 @@ def add_pages(router: APIRouter, web: Web) -> None:
         context = await regions.all() | await chat_context(web, session, web.locale(request))
         return web.page(request, "cockpit.html", session, context | {"last_event": last, "page": "panel"})
 
+    if web.deps.prefix:  # AgentOS takes trailing slashes off before it looks for a route
+        router.get("")(cockpit)
+
     @router.get("/partials")
     async def partials(request: Request, regions: str = "") -> Response:  # pyright: ignore[reportUnusedFunction]
         session = await web.guard.require(request)

@@ -95,15 +95,15 @@ class PgGateTx:
         row = await self._one(f"select * from actions where id = :id{' for update' if lock else ''}", id=action_id)
         return _record(row) if row else None
 
-    async def insert(self, record: ActionRecord, ticket: Ticket | None) -> None:
+    async def insert(self, record: ActionRecord, ticket: Ticket | None) -> bool:
         action = record.action
-        await self._do(
+        written = await self._do(
             "insert into actions (id, workspace, kind, platform, campaign_id, conversation_id, lead_id, args, fingerprint,"
             " idempotency_key, proposer_kind, proposer_id, why, evidence, expected, confidence, correlation_id, status, verdict,"
             " facts, policy_version, undo_of, created_at, decided_at, closed_at)"
             " values (:id, :workspace, :kind, :platform, :campaign_id, :conversation_id, :lead_id, :args, :fingerprint, :key,"
             " :proposer_kind, :proposer_id, :why, :evidence, :expected, :confidence, :correlation_id, :status, :verdict, :facts,"
-            " :policy_version, :undo_of, :created_at, :decided_at, :closed_at)",
+            " :policy_version, :undo_of, :created_at, :decided_at, :closed_at) on conflict do nothing",
             id=record.id,
             workspace=action.workspace,
             kind=action.kind,
@@ -130,6 +130,8 @@ class PgGateTx:
             decided_at=record.decided_at,
             closed_at=record.closed_at,
         )
+        if not written:
+            return False
         if ticket is not None:
             await self._do(
                 "insert into approvals (id, action_id, workspace, status, priority, exposure_minor, exposure_currency,"
@@ -145,6 +147,7 @@ class PgGateTx:
                 requested_at=ticket.requested_at,
                 expires_at=ticket.expires_at,
             )
+        return True
 
     async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
         columns = {"executor", "attempts", "result", "error", "facts", "verdict", "decided_at", "closed_at", "execution_started_at"}
