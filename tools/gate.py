@@ -100,10 +100,12 @@ class Gate:
         """
         async with self._books.transaction() as tx:
             known = await tx.action_by_key(proposal.key)
-        if known is None:
-            platform, unreadable = await self._read(proposal.action)
-            async with self._books.transaction() as tx:
-                known = await self._decide(tx, proposal, platform, unreadable)
+        for last in (False, True):
+            if known is None:
+                platform, unreadable = await self._read(proposal.action)
+                async with self._books.transaction() as tx:
+                    known = await self._decide(tx, proposal, platform, unreadable, last=last)
+        assert known is not None  # the last round always decides
         if known.status == "authorised":
             return await self.execute(known.id)
         if known.status in ("executing", "unknown") and not await self._in_living_hands(known):
@@ -129,8 +131,15 @@ class Gate:
             return (), (f"{error.vendor}.{error.operation}",)
 
     async def _decide(
-        self, tx: GateTx, proposal: Proposal, platform: tuple[PlatformCampaign, ...], unreadable: tuple[str, ...]
-    ) -> ActionRecord:
+        self,
+        tx: GateTx,
+        proposal: Proposal,
+        platform: tuple[PlatformCampaign, ...],
+        unreadable: tuple[str, ...],
+        *,
+        last: bool,
+    ) -> ActionRecord | None:
+        """Judges and records. None, and nothing written, when ledger and platform disagree and another look is allowed."""
         action, policy, now = proposal.action, self._policy(), self._clock.now()
         if isinstance(action, CAMPAIGN):
             await tx.lock_budget(action.workspace)
@@ -138,6 +147,9 @@ class Gate:
         if known is not None:  # somebody with the same intent was faster
             return known
         facts = await tx.ledger_facts(action, proposal.proposer, proposal.confidence, platform, policy, now, excluding=None)
+        if facts.unreadable and not unreadable and not last:
+            # Another process published between our platform read and our lock: what we read was true a moment ago.
+            return None
         facts = facts.model_copy(update={"unreadable": facts.unreadable + unreadable})
         verdict = judge(action, facts, policy)
         status: Status = {"allow": "authorised", "ask": "waiting", "refuse": "refused"}[verdict.answer]  # pyright: ignore
