@@ -38,6 +38,8 @@ GRAIN = timedelta(seconds=5)
 """Shortest stride: what happens within it is met together, as a busy server would."""
 HESITATION = timedelta(minutes=30)
 """How long the simulated director lets a request wait."""
+WARM_UP = timedelta(days=4, minutes=105)
+"""Where the live demo begins: Friday 09:45, a few days of figures on the page and this morning's requests unanswered."""
 RATE = 500
 """Requests a second to the twins: their clock runs thousands of times faster than the one that rate limits are meant for."""
 PACE = Schedules(
@@ -393,13 +395,15 @@ async def _story(
         await marketing.load_catalogue(on.house)
         say("up", on=on)
         driver = Driver(on, auto_manager=True)
-        length = days if days is not None else 3.0
-        for hour in range(1, int(length * 24) + 1):
+        length = days if days is not None else WARM_UP / timedelta(days=1)
+        end, hour = START + timedelta(days=length), 0
+        while on.clock.now() < end:
             if stop.is_set():
                 return 130
-            await driver.advance(START + timedelta(hours=hour))
-            if hour % 6 == 0 or hour == int(length * 24):
-                say("hour", on=on, hour=hour, figures=await figures(on, hour / 24))
+            hour += 1
+            await driver.advance(min(START + timedelta(hours=hour), end))
+            if hour % 6 == 0 or on.clock.now() >= end:
+                say("hour", on=on, figures=await figures(on, hour / 24))
         if exit_:
             book = await final_books(on, driver)
             ours = await figures(on, length)

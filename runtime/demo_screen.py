@@ -43,7 +43,7 @@ def _who(on: Any) -> str:
     return f"gestor@demo.local / {on.password}"
 
 
-HEAD = "  when                spent R$   ROAS  campaigns  decisions  asked  done  leads  messages"
+HEAD = "  when             spent R$   ROAS  campaigns  decided  asked  done  leads  talk"
 
 
 def _line(facts: dict[str, Any]) -> str:
@@ -52,8 +52,8 @@ def _line(facts: dict[str, Any]) -> str:
     roas = "—" if f["roas"] is None else f"{f['roas']:.2f}"
     asked, done = f["actions"]["asked"], f["actions"]["executed"]
     return (
-        f"  {moment:%a %d %b %H:%M} {f['spend']:>12.2f} {roas:>6} {f['campaigns']:>10} {f['decisions']:>10} {asked:>6} {done:>5}"
-        f" {f['leads']:>6} {f['messages_in'] + f['messages_out']:>9}"
+        f"  {moment:%a %d %b %H:%M} {f['spend']:>9.2f} {roas:>6} {f['campaigns']:>10} {f['decisions']:>8} {asked:>6} {done:>5}"
+        f" {f['leads']:>6} {f['messages_in'] + f['messages_out']:>5}"
     )
 
 

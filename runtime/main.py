@@ -20,6 +20,7 @@ from runtime.db.embedded import EmbeddedPostgres
 from runtime.desks import ManagerDesk
 from runtime.inbox import build_inbox
 from runtime.media import LocalMedia
+from runtime.observability import quiet_agno
 from runtime.settings import ConfigError, Settings
 from runtime.wiring import House, build_house
 
@@ -41,8 +42,7 @@ def create_app(
     from agno.os.config import AgentOSConfig, CORSConfig
     from agno.os.settings import AgnoAPISettings
 
-    # Agno gives its logger a handler and a level of its own when it is imported.
-    logging.getLogger("agno").setLevel(logging.WARNING)
+    quiet_agno()
     secret = house.settings.secrets.need("ceo_secret_key")
     if len(secret) < 32:
         raise ConfigError(["environment: CEO_SECRET_KEY is shorter than 32 characters; use `openssl rand -hex 32`"])

@@ -41,3 +41,16 @@ def configure(level: str = "info", *, json: bool = False) -> None:
     root.setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def _from_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
+def quiet_agno() -> None:
+    """Only what matters from Agno. By filter, since it sets its loggers' levels anew at every run; and they write to standard
+    output, where a command's JSON belongs."""
+    for name in ("agno", "agno-team", "agno-workflow"):
+        logger = logging.getLogger(name)
+        if _from_warning not in logger.filters:
+            logger.addFilter(_from_warning)

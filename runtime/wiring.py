@@ -155,8 +155,11 @@ class House:
     async def ask(self, user: Actor, text: str, locale: str) -> ChatAnswer:
         """A manager's question or command, answered from the ledger."""
         from agents.ceo import ask_ceo
+        from agents.offline.commands import locale_of
         from runtime.cockpit.deps import ChatAnswer
 
+        # Answered in the language of the question, whatever the page is set to.
+        locale = locale_of(text)
         desk = ManagerDesk(self, user, f"chat:{uuid.uuid4()}")
         team = self.make_ceo(desk, locale, may_propose=user.role in ("manager", "admin"), db=self.agno_db)
         reply = await ask_ceo(team, text, session_id=f"chat:{user.id}", user_id=user.id)

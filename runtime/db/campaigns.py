@@ -168,10 +168,13 @@ class Campaigns(Repository):
         ]
 
     async def synced(self, seen: PlatformCampaign) -> bool:
-        """Writes a fresh read over what we knew. False when the platform's campaign is not one of ours."""
+        """Writes a fresh read over what we knew. False when the platform's campaign is not one of ours.
+
+        The mark by which a publication is recognised on the platform is no part of the name that people read.
+        """
         budget = seen.daily_budget
         return await self.once(
-            """update campaigns set delivery = :delivery, synced_at = :read, name = :name,
+            """update campaigns set delivery = :delivery, synced_at = :read, name = regexp_replace(:name, ' \\[k:[0-9a-z]+\\]$', ''),
                  daily_budget_minor = coalesce(:budget, daily_budget_minor), currency = coalesce(:currency, currency)
                where platform = :platform and external_id = :external and (synced_at is null or synced_at <= :read)""",
             delivery=seen.delivery, read=seen.read_at, name=seen.name, platform=seen.platform, external=seen.external_id,

@@ -396,7 +396,7 @@ class CockpitReads:
         """The latest actions, whatever became of them. Without `people`, none that quotes a lead."""
         rows = await self._all(
             _ACTION
-            + " where a.workspace = :workspace and a.kind <> 'message.read' and (:people or a.kind like 'campaign.%') "
+            + " where a.workspace = :workspace and a.kind not in ('message.read', 'desk.mirror') and (:people or a.kind like 'campaign.%') "
             + "order by coalesce(a.closed_at, a.execution_started_at, a.decided_at, a.created_at) desc, a.id limit :n",
             workspace=self._policy.workspace,
             people=people,

@@ -20,6 +20,7 @@ from knowledge.domain.money import Money, total
 from runtime.db.products import ProductRecord
 from runtime.jobs.history import build_history, optimizer_policy
 from tools.errors import VendorError
+from tools.optimizer.reasons import sentence
 
 if TYPE_CHECKING:
     from runtime.db.campaigns import CampaignRecord
@@ -190,7 +191,15 @@ async def _propose(house: House, proposal: dict[str, Any], platform: Any, decisi
             action=action,
             key=f"decide:{slot.isoformat()}:{campaign_id}:{proposal['action']}",
             proposer=MEDIA_BUYER,
-            why=Message(id=why["message_id"], params=why["params"]),
+            # The optimizer words its own reasons, numbers and all; both languages travel with the record.
+            why=Message(
+                id="why.optimizer",
+                params={
+                    "reason": why["message_id"],
+                    "en": sentence(why["message_id"], why["params"], "en"),
+                    "pt": sentence(why["message_id"], why["params"], "pt-BR"),
+                },
+            ),
             confidence=None if proposal["confidence"] is None else Decimal(str(round(proposal["confidence"], 4))),
             expected=None
             if profit is None
