@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class ManagerDesk:
-    """MediaDesk, ReportDesk and Products of one session. `request` names the request, so that asking twice acts once."""
+    """MediaDesk, ReportDesk and Products of one session. `request` names the request, so that asking twice acts once.
+
+    Without a request (AgentOS's own routes, where one crew serves every caller) the same command within a minute is one request.
+    """
 
     house: House
     actor: Actor
-    request: str
+    request: str | None
 
     def __post_init__(self) -> None:
         self.proposed: list[str] = []
@@ -180,13 +183,14 @@ class ManagerDesk:
             return None
 
     async def propose(self, action: Action, why: Message) -> Proposed:
+        request = self.request or f"agentos:{self.house.clock.now():%Y-%m-%dT%H:%M}"
         receipt = await self.house.gate.submit(
             Proposal(
                 action=action,
-                key=f"{self.request}:{action.fingerprint()[:16]}",
+                key=f"{request}:{action.fingerprint()[:16]}",
                 proposer=self.actor,
                 why=why,
-                correlation_id=self.request,
+                correlation_id=request,
                 priority="high",
             )
         )

@@ -39,7 +39,7 @@ def create_app(
 ) -> FastAPI:
     """AgentOS with our application as its base. Raises ConfigError when CEO_SECRET_KEY is missing or short."""
     from agno.os import AgentOS, Authorization
-    from agno.os.config import AgentOSConfig, CORSConfig
+    from agno.os.config import CORSConfig
     from agno.os.settings import AgnoAPISettings
 
     quiet_agno()
@@ -49,7 +49,7 @@ def create_app(
     base = base_app(house, demo=demo, demo_credentials=demo_credentials, secure_cookies=secure_cookies)
     # Who comes through AgentOS's own routes has a token and scopes but no role of ours: the crew proposes as itself, so that every
     # request for approval still needs one of our managers.
-    desk = ManagerDesk(house, Actor(kind="agent", id="ceo"), "agentos")
+    desk = ManagerDesk(house, Actor(kind="agent", id="ceo"), None)
     ceo = house.make_ceo(desk, house.settings.operator.locale, may_propose=True, db=house.agno_db)
     members: list[Any] = list(ceo.members) if isinstance(ceo.members, list) else []
     agent_os = AgentOS(
@@ -59,7 +59,7 @@ def create_app(
         agents=members,
         teams=[ceo],
         base_app=base,
-        config=AgentOSConfig(**house.settings.operator.agentos),
+        config=agentos_config(house.settings),
         on_route_conflict="error",
         authorization=Authorization(
             verification_keys=[secret],
@@ -74,6 +74,17 @@ def create_app(
         tracing=False,
     )
     return agent_os.get_app()
+
+
+def agentos_config(settings: Settings) -> Any:
+    """The `agentos:` section as Agno's own model. Raises ConfigError for a key that Agno would drop without a word."""
+    from agno.os.config import AgentOSConfig
+
+    section, known = settings.operator.agentos, sorted(AgentOSConfig.model_fields)
+    unknown = sorted(set(section) - set(known))
+    if unknown:
+        raise ConfigError([f"{settings.path} agentos.{key}: unknown key; known here: {', '.join(known)}" for key in unknown])
+    return AgentOSConfig(**section)
 
 
 def base_app(house: House, *, demo: bool, demo_credentials: tuple[str, str] | None, secure_cookies: bool) -> FastAPI:
