@@ -86,6 +86,9 @@ def format_value(value: Any, locale: str = DEFAULT_LOCALE, spec: str | None = No
         return _UNKNOWN.get(locale, _UNKNOWN["en"])
     if spec == "raw":
         return str(value)
+    if isinstance(value, Mapping) and locale in value:
+        # A sentence that came worded in every language, such as the optimizer's reasons.
+        return str(cast(Mapping[str, Any], value)[locale])
     if isinstance(value, bool):
         return _YES_NO.get(locale, _YES_NO["en"])[0 if value else 1]
     money = _money(value)

@@ -17,6 +17,7 @@ from knowledge.domain.campaign import Product
 from knowledge.domain.decision import CampaignFigures, build_document
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
+from prompts.messages import LOCALES
 from runtime.db.products import ProductRecord
 from runtime.jobs.history import build_history, optimizer_policy
 from tools.errors import VendorError
@@ -196,8 +197,7 @@ async def _propose(house: House, proposal: dict[str, Any], platform: Any, decisi
                 id="why.optimizer",
                 params={
                     "reason": why["message_id"],
-                    "en": sentence(why["message_id"], why["params"], "en"),
-                    "pt": sentence(why["message_id"], why["params"], "pt-BR"),
+                    "words": {locale: sentence(why["message_id"], why["params"], locale) for locale in LOCALES},
                 },
             ),
             confidence=None if proposal["confidence"] is None else Decimal(str(round(proposal["confidence"], 4))),

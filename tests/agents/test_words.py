@@ -102,3 +102,8 @@ def test_every_question_of_the_offline_sdr_is_recognised_as_such() -> None:
     assert not any(
         re.search(r"\{(?!greet|company|name|comma_name|name_comma|what|why|city|value)", s) for s in _offline_sentences()
     )
+
+
+def test_a_sentence_that_came_in_both_languages_is_shown_in_the_reader_s() -> None:
+    why = Message(id="why.optimizer", params={"reason": "x", "words": {"pt-BR": "Caiu 30 %.", "en": "Fell by 30%."}})
+    assert (render(why, "pt-BR"), render(why, "en")) == ("Caiu 30 %.", "Fell by 30%.")
