@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
@@ -566,7 +567,8 @@ def worst_until(action: Action, facts: Facts, policy: Policy, now: datetime, unt
     if after is None or after.currency != before.currency or after <= before:
         return Money.zero(policy.currency)
     # The platform may spend a whole day's overspend at once; every further local day that begins adds another.
-    days = 1 + max(0, (until - now).days)
+    zone = ZoneInfo(policy.time_zone)
+    days = 1 + (until.astimezone(zone).date() - now.astimezone(zone).date()).days
     return (after - before).times(policy.multiplier(action.platform) * days, ROUND_CEILING)
 
 
