@@ -16,6 +16,7 @@ import numpy as np
 from tools.optimizer.estimate import Estimate, estimate
 from tools.optimizer.history import Book, Campaign, number
 from tools.optimizer.proposals import HORIZON_DAYS, ordered, proposal
+from tools.optimizer.response import Response
 from tools.optimizer.room import Room
 from tools.optimizer.stats import gamma_above, gamma_quantile
 
@@ -124,6 +125,7 @@ def propose(book: Book, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
         )
         if grow is not None:
             actions.append(grow)
+    Response(book, policy, est).attach(actions)
     return ordered(actions)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tools.optimizer import bayes, framework, thresholds
+from tools.optimizer.calibration import calibrate
 from tools.optimizer.history import Book, read
+from tools.optimizer.response import Response
 
 STRATEGIES: Mapping[str, Callable[[Book, Mapping[str, Any]], list[dict[str, Any]]]] = {
     "bayes": bayes.propose,
@@ -23,12 +25,18 @@ def decide(history: dict[str, Any], policy: dict[str, Any]) -> list[dict[str, An
     thresholds or framework. Neither argument is changed.
 
     Returns actions ordered by priority, each {campaign_id, action pause|resume|set_budget, daily_budget, confidence,
-    expected_profit_7d (with _low and _high, 80 % interval, where computed), reason, why {message_id, params},
-    needs_approval, priority, from_budget, platform}.
+    expected_profit_7d (with _low and _high, 80 % interval, where computed), expected_effect [{metric, horizon_hours, low, mid,
+    high}], reason, why {message_id, params}, needs_approval, priority, from_budget, platform}. `history["calibration"]`, when
+    given, widens intervals and lowers confidence by how earlier expectations turned out (tools.optimizer.calibration).
 
     Raises ValueError for an unknown strategy, a missing `now`, or metrics without hours.
     """
     name = str(policy.get("strategy") or "bayes")
     if name not in STRATEGIES:
         raise ValueError(f"policy.strategy: {name!r} is not one of {', '.join(sorted(STRATEGIES))}")
-    return STRATEGIES[name](read(history, policy), policy)
+    book = read(history, policy)
+    actions = STRATEGIES[name](book, policy)
+    if actions:
+        Response(book, policy).attach(actions)
+        calibrate(actions, history, name)
+    return actions
