@@ -1,0 +1,117 @@
+"""What an effect did, written into the tables in memory: the twin of runtime.db.gate_apply."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from knowledge.domain.action import (
+    AddDealNote,
+    MarkRead,
+    MirrorToDesk,
+    OpenDeal,
+    PauseCampaign,
+    PostDeskNote,
+    PublishCampaign,
+    ResumeCampaign,
+    SendMessage,
+    SetBudget,
+    SetDeskStatus,
+    UpsertCompany,
+    UpsertPerson,
+)
+from knowledge.domain.books import ActionRecord
+from knowledge.domain.money import Money
+from runtime.proof.store import Transaction
+
+
+def campaign_row(
+    campaign_id: str, workspace: str, platform: str, name: str, external_id: str, status: str, delivery: str, budget: Money,
+    launched_at: datetime,
+) -> dict[str, Any]:  # fmt: skip
+    """A row of the table campaigns."""
+    return {
+        "id": campaign_id, "workspace": workspace, "platform": platform, "name": name, "external_id": external_id,
+        "status": status, "delivery": delivery, "currency": budget.currency, "daily_budget_minor": budget.minor,
+        "launched_at": launched_at, "last_change_at": launched_at, "synced_at": launched_at, "paused_at": None,
+    }  # fmt: skip
+
+
+def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: datetime) -> None:
+    """Dispatches on the action's type. Raises LookupError when the ledger lacks what the action was about."""
+    action = record.action
+    match action:
+        case PublishCampaign():
+            campaign = result["campaign"]
+            budget = Money.model_validate(campaign["daily_budget"] or action.daily_budget.model_dump())
+            made = campaign_row(
+                action.campaign_id, action.workspace, action.platform, action.name, campaign["external_id"], "testing",
+                campaign["delivery"], budget, now,
+            )  # fmt: skip
+            before = rows.get("campaigns", action.campaign_id)
+            # Where a row is there already, workspace, platform and the pause stay as they were.
+            kept = {k: before[k] for k in ("workspace", "platform", "paused_at")} if before else {}
+            rows.put("campaigns", action.campaign_id, made | kept)
+            _change(rows, record, action.campaign_id, None, budget, now)
+        case SetBudget():
+            _budget(rows, record, action, result, now)
+        case PauseCampaign() | ResumeCampaign():
+            paused = isinstance(action, PauseCampaign)
+            row = rows.get("campaigns", action.campaign_id)
+            if row is not None:
+                news = {
+                    "status": "paused" if paused else "active",
+                    "delivery": result["campaign"]["delivery"],
+                    "last_change_at": now,
+                    "synced_at": now,
+                    "paused_at": now if paused else None,
+                }
+                rows.put("campaigns", action.campaign_id, row | news)
+        case SendMessage():
+            talk = rows.get("conversations", action.conversation_id)
+            message = {"body": action.text, "author": action.author, "external_id": result["external_id"], "action_id": record.id}
+            if action.author == "bot":
+                if talk is None:
+                    raise LookupError(f"conversation {action.conversation_id} is not in the ledger")
+                rows.put("conversations", talk.id, replace(talk, next_seq=talk.next_seq + 1))
+            rows.put("messages", record.id, message | {"conversation_id": action.conversation_id})
+        case MirrorToDesk() | PostDeskNote() | SetDeskStatus():
+            talk = rows.get("conversations", action.conversation_id)
+            if talk is not None and "desk_conversation_id" in result:
+                rows.put("conversations", talk.id, replace(talk, desk_conversation=result["desk_conversation_id"]))
+        case UpsertCompany() | UpsertPerson() | OpenDeal() | AddDealNote():
+            entity = action.kind.partition(".")[2]
+            key = action.ref if isinstance(action, AddDealNote) else ""
+            rows.put("crm_links", (entity, action.lead_id, key), result["external_id"])
+        case MarkRead():
+            pass  # nothing of ours changes when ticks turn blue
+
+
+def _budget(rows: Transaction, record: ActionRecord, action: SetBudget, result: dict[str, Any], now: datetime) -> None:
+    after = result["campaign"]["daily_budget"]
+    if after is None:
+        raise LookupError(f"the platform names no daily budget for {action.campaign_id} after the change")
+    budget = Money.model_validate(after)
+    before = record.facts.campaign.daily_budget.minor if record.facts.campaign else None
+    row = rows.get("campaigns", action.campaign_id)
+    if row is not None:
+        raised = before is not None and budget.minor > before
+        news = {
+            "daily_budget_minor": budget.minor,
+            "currency": budget.currency,
+            "delivery": result["campaign"]["delivery"],
+            "last_change_at": now,
+            "synced_at": now,
+            "status": "scaling" if row["status"] == "testing" and raised else row["status"],
+        }
+        rows.put("campaigns", action.campaign_id, row | news)
+    _change(rows, record, action.campaign_id, before, budget, now)
+
+
+def _change(rows: Transaction, record: ActionRecord, campaign_id: str, before: int | None, after: Money, now: datetime) -> None:
+    kept = rows.get("budget_changes", campaign_id) or ()
+    if any(x["action_id"] == record.id for x in kept):
+        return
+    row = {"action_id": record.id, "from_minor": before, "to_minor": after.minor, "currency": after.currency, "at": now}
+    rows.put("budget_changes", campaign_id, (*kept, row))

@@ -1,0 +1,449 @@
+"""The gate's books without a database: the same promises as runtime.db.gate_books, kept by one contract suite over both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, SendMessage
+from knowledge.domain.books import FINAL, ActionRecord, Refs, Status, Ticket
+from knowledge.domain.campaign import PlatformCampaign
+from knowledge.domain.chain import Row, canonical, chain_hash
+from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
+from knowledge.domain.facts import ConversationFacts, Facts, KillSwitch
+from knowledge.domain.money import Money
+from knowledge.domain.policy import Policy
+from runtime.proof import memory_apply
+from runtime.proof.store import Store, Transaction
+
+_FIELDS = frozenset(
+    {"executor", "attempts", "result", "error", "facts", "verdict", "decided_at", "not_before", "closed_at", "execution_started_at"}
+)
+_ON_RECORD = _FIELDS - {"execution_started_at"}
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation and what the gate needs to know of its lead."""
+
+    id: str
+    lead_id: str
+    owner: Literal["bot", "human", "closed"] = "bot"
+    epoch: int = 0
+    opted_out: bool = False
+    last_inbound_at: datetime | None = None
+    address: str | None = None
+    lead_name: str | None = None
+    lead_phone: str | None = None
+    desk_conversation: str | None = None
+    next_seq: int = 1
+
+
+class MemoryTx:
+    """knowledge.domain.books.GateTx over a Store."""
+
+    def __init__(self, books: MemoryBooks) -> None:
+        self.rows = Transaction(books.store)
+        self._books = books
+
+    # -- actions --------------------------------------------------------------------------------------------------------------
+
+    async def lock_budget(self, workspace: str) -> None:
+        await self.rows.step()
+        await self.rows.lock(("budget", workspace))
+
+    async def action_by_key(self, key: str) -> ActionRecord | None:
+        await self.rows.step()
+        action_id = self.rows.get("keys", key)
+        return self.rows.get("actions", action_id) if action_id is not None else None
+
+    async def action(self, action_id: str, *, lock: bool = False) -> ActionRecord | None:
+        await self.rows.step()
+        if lock and self.rows.get("actions", action_id) is not None:
+            await self.rows.lock(("actions", action_id))
+        return self.rows.get("actions", action_id)
+
+    async def insert(self, record: ActionRecord, ticket: Ticket | None) -> bool:
+        await self.rows.step()
+        await self.rows.lock(("key", record.key))
+        if self.rows.get("keys", record.key) is not None or self.rows.get("actions", record.id) is not None:
+            return False
+        await self.rows.lock(("actions", record.id))
+        # What an action is while it runs is written by `change` alone, as the insert of the real books has no such columns.
+        fresh = record.model_copy(update={"attempts": 0, "executor": None, "result": None, "error": None})
+        self.rows.put("actions", record.id, fresh)
+        self.rows.put("keys", record.key, record.id)
+        if ticket is not None:
+            self.rows.put("tickets", record.id, ticket)
+        return True
+
+    async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
+        unknown = set(fields) - _FIELDS
+        if unknown:
+            raise TypeError(f"change() cannot set {', '.join(sorted(unknown))}")
+        await self.rows.step()
+        record: ActionRecord | None = self.rows.get("actions", action_id)
+        if record is None or record.status != expected:
+            return False
+        await self.rows.lock(("actions", action_id))
+        record = self.rows.get("actions", action_id)  # as it is after the wait
+        if record is None or record.status != expected:
+            return False
+        update: dict[str, Any] = {"status": to} | {k: v for k, v in fields.items() if k in _ON_RECORD}
+        self.rows.put("actions", action_id, record.model_copy(update=update))
+        if "execution_started_at" in fields:
+            self.rows.put("started", action_id, fields["execution_started_at"])
+        return True
+
+    # -- room -----------------------------------------------------------------------------------------------------------------
+
+    async def reserve(self, record: ActionRecord, now: datetime) -> None:
+        action = record.action
+        if not isinstance(action, CAMPAIGN):
+            return
+        budget: Money | None = getattr(action, "daily_budget", None)
+        if budget is None:
+            if action.kind == "campaign.pause" or record.facts.campaign is None:
+                return
+            budget = record.facts.campaign.daily_budget
+        await self.rows.step()
+        await self.rows.lock(("reservations", record.id))
+        if self.rows.get("reservations", record.id) is not None:
+            return
+        held = {
+            "action_id": record.id,
+            "workspace": action.workspace,
+            "platform": action.platform,
+            "campaign_id": action.campaign_id,
+            "exposure_minor": budget.minor,
+            "currency": budget.currency,
+            "status": "held",
+            "created_at": now,
+            "expires_at": now + timedelta(days=1),
+            "closed_at": None,
+        }
+        self.rows.put("reservations", record.id, held)
+
+    async def settle(self, action_id: str, *, kept: bool, now: datetime) -> None:
+        await self.rows.step()
+        held = self.rows.get("reservations", action_id)
+        if held is None or held["status"] != "held":
+            return
+        await self.rows.lock(("reservations", action_id))
+        held = self.rows.get("reservations", action_id)
+        if held is not None and held["status"] == "held":
+            status = "settled" if kept else "released"
+            self.rows.put("reservations", action_id, held | {"status": status, "closed_at": now})
+
+    # -- facts ----------------------------------------------------------------------------------------------------------------
+
+    async def ledger_facts(
+        self,
+        action: Action,
+        proposer: Actor,
+        confidence: Decimal | None,
+        platform: tuple[PlatformCampaign, ...] | None,
+        policy: Policy,
+        now: datetime,
+        *,
+        excluding: str | None,
+    ) -> Facts:
+        await self.rows.step()
+        facts = Facts(now=now, proposer=str(proposer), confidence=confidence, kills=self._kills())
+        if isinstance(action, CAMPAIGN):
+            at = Windows.at(now, policy.time_zone)
+            return campaign_facts(facts, action, platform, policy, at, self._ledger_rows(action, policy, at, excluding))
+        if isinstance(action, CONVERSATION):
+            if self.rows.get("conversations", action.conversation_id) is not None:
+                await self.rows.lock(("conversations", action.conversation_id))
+            return facts.model_copy(update={"conversation": self._conversation(action.conversation_id)})
+        return facts
+
+    def _ledger_rows(self, action: CampaignAction, policy: Policy, at: Windows, excluding: str | None) -> LedgerRows:
+        workspace = action.workspace
+        campaigns = sorted(
+            (c for c in self.rows.scan("campaigns") if c["workspace"] == workspace and c["external_id"] is not None),
+            key=lambda c: c["id"].encode(),
+        )
+        spent, foreign = 0, False
+        for day in self.rows.scan("analytics"):
+            if day["workspace"] == workspace and at.monday <= day["day"] < at.today:
+                spent += day["spend_minor"]
+                foreign = foreign or day["currency"] != policy.currency
+        adjustments = sum(
+            1
+            for a in self.rows.scan("actions")
+            if a.action.kind in ADJUSTMENTS
+            and a.status in COUNTED
+            and at.day_start <= a.decided_at < at.day_end
+            and a.id != excluding
+            and a.action.workspace == workspace
+        )
+        held = [
+            r
+            for r in self.rows.scan("reservations")
+            if r["status"] == "held" and r["workspace"] == workspace and r["action_id"] != excluding
+        ]
+        return LedgerRows(
+            campaigns=[self._campaign_row(c, at) for c in campaigns],
+            held=sorted(held, key=lambda r: r["action_id"]),
+            week_spent=spent,
+            week_foreign=foreign,
+            adjustments=adjustments,
+        )
+
+    def _campaign_row(self, campaign: Mapping[str, Any], at: Windows) -> dict[str, Any]:
+        days = [d for d in self.rows.scan("analytics") if d["campaign_id"] == campaign["id"] and d["day"] > at.week_ago]
+        changes = sorted(self.rows.get("budget_changes", campaign["id"]) or (), key=lambda x: x["at"])
+        today = [max(x["from_minor"] or 0, x["to_minor"]) for x in changes if at.day_start <= x["at"] < at.day_end]
+        since = next((x for x in changes if x["at"] > at.day_ago), None)
+        raises = [x["at"] for x in changes if x["from_minor"] is not None and x["to_minor"] > x["from_minor"]]
+        return {
+            **campaign,
+            "spent_today": sum(d["spend_minor"] for d in days if d["day"] == at.today),
+            "spend7": sum(d["spend_minor"] for d in days),
+            "revenue7": sum(d["revenue_minor"] for d in days),
+            "impressions7": sum(d["impressions"] for d in days),
+            "highest_today": max(today, default=0),
+            "day_ago_minor": since["from_minor"] if since else None,
+            "first_to_minor": since["to_minor"] if since else None,
+            "last_raise_at": max(raises, default=None),
+        }
+
+    def _conversation(self, conversation_id: str) -> ConversationFacts | None:
+        talk: Talk | None = self.rows.get("conversations", conversation_id)
+        if talk is None:
+            return None
+        return ConversationFacts(
+            conversation_id=talk.id,
+            owner=talk.owner,
+            epoch=talk.epoch,
+            opted_out=talk.opted_out,
+            last_inbound_at=talk.last_inbound_at,
+        )
+
+    async def conversation_epoch(self, conversation_id: str) -> tuple[str, int] | None:
+        await self.rows.step()
+        talk: Talk | None = self.rows.get("conversations", conversation_id)
+        return (talk.owner, talk.epoch) if talk else None
+
+    # -- kill switches --------------------------------------------------------------------------------------------------------
+
+    def _kills(self) -> tuple[KillSwitch, ...]:
+        found = [row["kill"] for row in self.rows.scan("kills") if row["lifted_at"] is None]
+        return tuple(sorted(found, key=lambda k: (k.set_at, k.id)))
+
+    async def kills(self) -> tuple[KillSwitch, ...]:
+        await self.rows.step()
+        return self._kills()
+
+    async def add_kill(self, kill: KillSwitch) -> None:
+        await self.rows.step()
+        await self.rows.lock(("kill", kill.scope, kill.target))
+        if any((k.scope, k.target) == (kill.scope, kill.target) for k in self._kills()):
+            raise ValueError(f"a kill switch {kill.scope} {kill.target or ''} is set already")
+        self.rows.put("kills", kill.id, {"kill": kill, "lifted_by": None, "lifted_at": None})
+
+    async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool:
+        await self.rows.step()
+        row = self.rows.get("kills", kill_id)
+        if row is None or row["lifted_at"] is not None:
+            return False
+        await self.rows.lock(("kill row", kill_id))
+        row = self.rows.get("kills", kill_id)
+        if row is None or row["lifted_at"] is not None:
+            return False
+        self.rows.put("kills", kill_id, row | {"lifted_by": by, "lifted_at": now})
+        return True
+
+    # -- tickets --------------------------------------------------------------------------------------------------------------
+
+    async def ticket(self, action_id: str, *, lock: bool = False) -> Ticket | None:
+        await self.rows.step()
+        if lock and self.rows.get("tickets", action_id) is not None:
+            await self.rows.lock(("tickets", action_id))
+        return self.rows.get("tickets", action_id)
+
+    async def save_ticket(self, ticket: Ticket) -> bool:
+        await self.rows.step()
+        kept = self.rows.get("tickets", ticket.action_id)
+        if kept is None or kept.status != "pending":
+            return False
+        await self.rows.lock(("tickets", ticket.action_id))
+        kept = self.rows.get("tickets", ticket.action_id)
+        if kept is None or kept.status != "pending":
+            return False
+        self.rows.put("tickets", ticket.action_id, ticket)
+        return True
+
+    async def due_tickets(self, now: datetime) -> list[str]:
+        await self.rows.step()
+        due = [t for t in self.rows.scan("tickets") if t.status == "pending" and t.expires_at <= now]
+        return [t.action_id for t in sorted(due, key=lambda t: (t.expires_at, t.action_id))]
+
+    async def due_actions(self, now: datetime) -> list[str]:
+        await self.rows.step()
+        due = [a for a in self.rows.scan("actions") if a.status == "scheduled" and a.not_before <= now]
+        return [a.id for a in sorted(due, key=lambda a: (a.not_before, a.id))]
+
+    async def agree(self, record: ActionRecord, decided: str, *, agreed: bool, by: str, at: datetime) -> None:
+        await self.rows.step()
+        await self.rows.lock(("agreements", record.id))
+        if self.rows.get("agreements", record.id) is None:
+            row = {"action_id": record.id, "kind": record.action.kind, "decided": decided, "agreed": agreed, "by": by, "at": at}
+            self.rows.put("agreements", record.id, row)
+
+    async def undo_of(self, action_id: str) -> ActionRecord | None:
+        await self.rows.step()
+        gone = FINAL - {"done"}
+        found = [a for a in self.rows.scan("actions") if a.undo_of == action_id and a.status not in gone]
+        return max(found, key=lambda a: (a.created_at, a.id), default=None)
+
+    async def later_change(self, record: ActionRecord) -> ActionRecord | None:
+        await self.rows.step()
+        campaign, since = getattr(record.action, "campaign_id", None), record.closed_at or record.decided_at
+        found = [
+            a
+            for a in self.rows.scan("actions")
+            if getattr(a.action, "campaign_id", None) == campaign
+            and a.id != record.id
+            and a.status in ("executing", "unknown", "done")
+            and (a.closed_at or a.decided_at) >= since
+        ]
+        return max(found, key=lambda a: (a.closed_at or a.decided_at, a.id), default=None)
+
+    async def batch(self, correlation_id: str) -> list[ActionRecord]:
+        await self.rows.step()
+        found = [a for a in self.rows.scan("actions") if a.correlation_id == correlation_id and a.status == "done"]
+        return sorted(found, key=lambda a: (a.closed_at, a.id), reverse=True)
+
+    # -- effects --------------------------------------------------------------------------------------------------------------
+
+    async def refs(self, action: Action) -> Refs:
+        await self.rows.step()
+        if isinstance(action, CAMPAIGN):
+            campaign = self.rows.get("campaigns", action.campaign_id)
+            return Refs(external_id=campaign["external_id"] if campaign else None)
+        if isinstance(action, CONVERSATION):
+            talk: Talk | None = self.rows.get("conversations", action.conversation_id)
+            if talk is None:
+                return Refs()
+            return Refs(
+                to=talk.address,
+                lead_key=talk.lead_id,
+                lead_name=talk.lead_name,
+                lead_phone=talk.lead_phone,
+                desk_conversation=talk.desk_conversation,
+            )
+        assert isinstance(action, CRM)
+        links = {entity: self.rows.get("crm_links", (entity, action.lead_id, "")) for entity in ("company", "person", "deal")}
+        return Refs(company_id=links["company"], person_id=links["person"], deal_id=links["deal"])
+
+    async def apply(self, record: ActionRecord, result: dict[str, Any], now: datetime) -> None:
+        await self.rows.step()
+        memory_apply.apply(self.rows, record, result, now)
+
+    async def executor_alive(self, executor: str) -> bool:
+        await self.rows.step()
+        return executor in self._books.living
+
+    async def stranded(self, executor: str, now: datetime) -> list[str]:
+        await self.rows.step()
+        found: list[ActionRecord] = []
+        for a in self.rows.scan("actions"):
+            if a.status == "executing":
+                if a.executor in (None, executor) or a.executor not in self._books.living:
+                    found.append(a)
+            elif a.status == "unknown":
+                started = self.rows.get("started", a.id)
+                rested = started is not None and started < now - timedelta(hours=1)
+                if (a.attempts < 10 or rested) and a.action.kind != "message.send":
+                    found.append(a)
+            elif a.status == "authorised" and a.decided_at < now - timedelta(minutes=1):
+                found.append(a)
+        return [a.id for a in sorted(found, key=lambda a: a.created_at)[:500]]
+
+    async def open_sends(self, conversation_id: str) -> list[ActionRecord]:
+        await self.rows.step()
+        found = [
+            a
+            for a in self.rows.scan("actions")
+            if isinstance(a.action, SendMessage)
+            and a.action.conversation_id == conversation_id
+            and a.status in ("executing", "unknown")
+        ]
+        return sorted(found, key=lambda a: (a.created_at, a.id))
+
+    # -- record ---------------------------------------------------------------------------------------------------------------
+
+    async def audit(self, kind: str, actor: str, at: datetime, payload: dict[str, Any], action_id: str | None = None) -> None:
+        await self.rows.step()
+        await self.rows.lock("audit")
+        head: Row | None = self.rows.get("audit head", "")
+        seq, prev = (head.seq + 1, head.hash) if head else (1, "")
+        body = canonical(payload)
+        row = Row(seq, at, kind, actor, action_id, body, prev, chain_hash(prev, seq, at, kind, actor, action_id, body))
+        self.rows.put("audit", seq, row)
+        self.rows.put("audit head", "", row)
+
+    async def emit(self, kind: str, at: datetime, payload: dict[str, Any]) -> None:
+        self.rows.put("events", object(), (kind, at, payload))
+
+
+class MemoryBooks:
+    """knowledge.domain.books.GateBooks in this process alone. `living` are the executors that count as alive."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.living: set[str] = set()
+        self.changed: dict[str, list[Status]] = {}
+        """action -> the statuses it was committed with, in order; for judges."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[MemoryTx]:
+        tx = MemoryTx(self)
+        try:
+            yield tx
+            await tx.rows.step()
+            for action_id, record in tx.rows.written("actions").items():
+                history = self.changed.setdefault(action_id, [])
+                if not history or history[-1] != record.status:
+                    history.append(record.status)
+            tx.rows.commit()
+        finally:
+            tx.rows.end()
+
+    # -- what other parts of the house write, and what judges read -----------------------------------------------------------
+
+    def rows(self, table: str) -> list[Any]:
+        """The committed rows of a table."""
+        return list(self.store.rows(table).values())
+
+    def one(self, table: str, key: Any) -> Any | None:
+        return self.store.rows(table).get(key)
+
+    def put_campaign(
+        self, campaign_id: str, platform: str, external_id: str, budget: Money, launched_at: datetime, *,
+        name: str | None = None, status: str = "testing", delivery: str = "active", workspace: str = "default",
+    ) -> None:  # fmt: skip
+        """A campaign that has been running since `launched_at`, as a publication long ago left it."""
+        row = memory_apply.campaign_row(
+            campaign_id, workspace, platform, name or campaign_id, external_id, status, delivery, budget, launched_at
+        )
+        self.store.rows("campaigns")[campaign_id] = row
+
+    def put_spend(
+        self, campaign_id: str, day: date, spend: Money, *, revenue: int = 0, impressions: int = 0, workspace: str = "default"
+    ) -> None:
+        """What the platform reported of a campaign's account-local day; a later report of the same day replaces it."""
+        self.store.rows("analytics")[campaign_id, day] = {
+            "workspace": workspace, "campaign_id": campaign_id, "day": day, "spend_minor": spend.minor,
+            "currency": spend.currency, "revenue_minor": revenue, "impressions": impressions,
+        }  # fmt: skip
+
+    def put_conversation(self, talk: Talk) -> None:
+        self.store.rows("conversations")[talk.id] = talk
