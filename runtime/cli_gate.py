@@ -197,7 +197,7 @@ def verify(settings: Settings) -> tuple[int, int | None]:
     """(rows, seq of the first row that does not fit the chain or None)."""
 
     async def errand(here: Counter) -> tuple[int, int | None]:
-        from runtime.db.gate_books import verify_chain
+        from runtime.db.audit_reads import verify_chain
 
         async with here.db.transaction() as tx:
             return await verify_chain(tx.conn)

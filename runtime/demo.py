@@ -286,7 +286,7 @@ async def figures(on: Stage, days: float) -> dict[str, Any]:
     """What happened, read from the database and from the sandbox's own book; `books_agree` names where they differ."""
     from sqlalchemy import text
 
-    from runtime.db.gate_books import verify_chain
+    from runtime.db.audit_reads import verify_chain
 
     async with on.house.db.transaction() as tx:
 

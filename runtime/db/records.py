@@ -9,6 +9,10 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
+from knowledge.domain.chain import canonical, sha256
+from knowledge.domain.policy import Policy
+from runtime.db.audit_write import append
+from runtime.db.judgements import keep_policy
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, is_id, money, new_id
 
 BlacklistKind = Literal["product", "creative", "term", "brand"]
@@ -49,20 +53,31 @@ class Decisions(Repository):
         strategy: str,
         document: Any,
         history: Any,
-        history_hash: str,
-        policy_version: str,
+        policy: Policy,
+        figures: Any,
         at: datetime,
         workspace: str = DEFAULT_WORKSPACE,
         decision_id: str | None = None,
     ) -> str:
-        """Stores a decision and returns its id. Give `decision_id` to make a retried job store it once."""
+        """Stores a decision with all that it was made from, tells the audit log, and returns its id.
+
+        `history`, `figures` and `document` are kept in their canonical spelling, which is what the hashes are of. Give
+        `decision_id` to make a retried job store it once.
+        """
         chosen = decision_id or new_id()
-        await self.run(
-            """insert into decisions (id, workspace, at, strategy, document, history, history_hash, policy_version)
-               values (:id, :workspace, :at, :strategy, :document, :history, :hash, :policy) on conflict (id) do nothing""",
-            id=chosen, workspace=workspace, at=at, strategy=strategy, document=as_json(document), history=as_json(history),
-            hash=history_hash, policy=policy_version,
+        texts = {"document": canonical(document), "history": canonical(history), "figures": canonical(figures)}
+        hashes = {f"{name}_hash": sha256(words) for name, words in texts.items()}
+        stored = await self.once(
+            """insert into decisions (id, workspace, at, strategy, document, history, figures, history_hash, document_hash,
+                 policy_version) values (:id, :workspace, :at, :strategy, cast(:document as json), cast(:history as json),
+                 cast(:figures as json), :history_hash, :document_hash, :policy) on conflict (id) do nothing""",
+            id=chosen, workspace=workspace, at=at, strategy=strategy, **texts, history_hash=hashes["history_hash"],
+            document_hash=hashes["document_hash"], policy=policy.version,
         )  # fmt: skip
+        if stored:
+            told = {"decision_id": chosen, "strategy": strategy, "policy_version": policy.version, **hashes}
+            await append(self.connection, "decision.made", "system:optimizer", at, told)
+            await keep_policy(self.connection, policy, at)
         return chosen
 
     async def get(self, decision_id: str) -> DecisionRecord | None:

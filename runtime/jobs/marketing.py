@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +12,7 @@ from zoneinfo import ZoneInfo
 from knowledge.domain.action import Action, Actor, PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.campaign import Product
-from knowledge.domain.decision import CampaignFigures, build_document
+from knowledge.domain.decision import CampaignFigures
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
 from prompts.messages import LOCALES
@@ -22,6 +20,7 @@ from runtime.db.products import ProductRecord
 from runtime.jobs.history import build_history, optimizer_policy
 from tools.errors import VendorError
 from tools.optimizer.reasons import sentence
+from tools.replay import make_document
 
 if TYPE_CHECKING:
     from runtime.db.campaigns import CampaignRecord
@@ -146,20 +145,16 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
         await insights(house, slot)
     history = await build_history(house)
     dials = optimizer_policy(policy)
-    from tools.optimizer import decide as choose
-
-    proposals = choose(history, dials)
     figures = await campaign_figures(house)
-    document = build_document(now, proposals, figures, currency=policy.currency, decided_by=policy.targets.strategy)
-    text = json.dumps(history, sort_keys=True, separators=(",", ":"), default=str)
+    document, proposals = make_document(history, dials, figures, now, policy)
     async with house.db.transaction() as tx:
         decision_id = await tx.decisions.add(
             at=now,
             strategy=policy.targets.strategy,
-            document=document.model_dump(mode="json"),
+            document=document,
             history=history,
-            history_hash=hashlib.sha256(text.encode()).hexdigest(),
-            policy_version=policy.version,
+            figures=figures,
+            policy=policy,
             workspace=policy.workspace,
         )
         await tx.live_events.add(

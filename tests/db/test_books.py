@@ -10,6 +10,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from runtime.db.sales import Company
 from runtime.db.uow import Database, Transaction
+from tests.gate.house import policy_with
 
 ANA = Identity(kind="phone_e164", value="+5511988887777")
 
@@ -158,7 +159,7 @@ async def test_decisions_reports_and_the_blacklist_are_found_again(database: Dat
     async with database.transaction() as tx:
         for _ in range(2):
             await tx.decisions.add(
-                strategy="bayes", document={"v": 1}, history={"x": Decimal("1.50")}, history_hash="h", policy_version="p",
+                strategy="bayes", document={"v": 1}, history={"x": Decimal("1.50")}, figures=[], policy=policy_with(),
                 at=clock.now(), decision_id=same,
             )  # fmt: skip
         (decision,) = await tx.decisions.list()

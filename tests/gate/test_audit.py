@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from runtime.db.gate_books import verify_chain
+from runtime.db.audit_reads import verify_chain
 from tests.gate.house import ANA, Bench, budget, publication
 
 

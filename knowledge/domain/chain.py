@@ -1,0 +1,150 @@
+"""The record's arithmetic: one spelling of a JSON value, the hash of a row, and what makes a chain of rows whole. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+def canonical(value: Any) -> str:
+    """The one spelling of a JSON value that is hashed and kept."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def sha256(text: str) -> str:
+    """Hexadecimal sha256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def chain_hash(prev: str, seq: int, at: datetime, kind: str, actor: str, action_id: str | None, payload_text: str) -> str:
+    """The hash of one audit row: any changed byte of it, or of a row before it, changes every later hash."""
+    return sha256(canonical([prev, seq, at.astimezone(UTC).isoformat(), kind, actor, action_id]) + payload_text)
+
+
+def judgement_hash(
+    action_id: str, policy_version: str, policy_hash: str, law: str, facts_text: str, verdict_text: str
+) -> str:  # fmt: skip
+    """What the audit row of a judgement says of it: facts, verdict and law cannot be changed afterwards without breaking the chain."""
+    return sha256(canonical([action_id, policy_version, policy_hash, law, facts_text, verdict_text]))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the audit log. `payload_text` is the canonical JSON that was hashed."""
+
+    seq: int
+    at: datetime
+    kind: str
+    actor: str
+    action_id: str | None
+    payload_text: str
+    prev_hash: str
+    hash: str
+
+    def own_hash(self) -> str:
+        """What `hash` must be."""
+        return chain_hash(self.prev_hash, self.seq, self.at, self.kind, self.actor, self.action_id, self.payload_text)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The head of the chain at a moment, written down outside the database: rows up to it can no longer be changed or cut off
+    without it showing. `seq` 0 with an empty hash is the empty log."""
+
+    at: datetime
+    seq: int
+    hash: str
+
+
+Fault = Literal["changed", "missing", "reordered", "link", "payload", "cut", "anchor", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Break:
+    """The first place where a record is not what was written: the row, and what is wrong there."""
+
+    seq: int
+    fault: Fault
+    detail: str = ""
+    line: int | None = None
+
+
+class Chain:
+    """Walks rows in their order and names the first that does not fit. Keeps nothing but the last row's hash.
+
+    `start` is (seq, hash) of the row before the first, (0, "") for the whole log. Anchors are compared as their rows come by.
+    """
+
+    def __init__(self, start: tuple[int, str] = (0, ""), anchors: Iterable[Anchor] = ()) -> None:
+        self.seq, self.hash = start
+        self.rows = 0
+        self._anchors: dict[int, list[Anchor]] = {}
+        for anchor in anchors:
+            self._anchors.setdefault(anchor.seq, []).append(anchor)
+
+    def take(self, row: Row, *, same_payload: bool = True) -> Break | None:
+        """None when the row continues the chain. `same_payload`: the queryable copy says the same as the hashed text."""
+        expected = self.seq + 1
+        if row.seq != expected:
+            return Break(expected if row.seq > expected else row.seq, "missing" if row.seq > expected else "reordered")
+        if row.hash != row.own_hash():
+            return Break(row.seq, "changed")
+        if row.prev_hash != self.hash:
+            return Break(row.seq, "link")
+        if not same_payload:
+            return Break(row.seq, "payload")
+        for anchor in self._anchors.get(row.seq, ()):
+            if anchor.hash != row.hash:
+                return Break(row.seq, "anchor", anchor.at.isoformat())
+        self.seq, self.hash = row.seq, row.hash
+        self.rows += 1
+        return None
+
+    def end(self) -> Break | None:
+        """What is missing behind the last row that came by: an anchor names a row that is not there any more."""
+        beyond = [anchor for seq, anchors in self._anchors.items() if seq > self.seq for anchor in anchors]
+        if not beyond:
+            return None
+        latest = max(beyond, key=lambda anchor: anchor.seq)
+        return Break(self.seq + 1, "cut", f"{latest.seq} {latest.at.isoformat()}")
+
+
+def first_difference(recorded: Any, replayed: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """(path, recorded, replayed) of the first place in which two JSON values differ; None when they are the same to the letter."""
+    if isinstance(recorded, Mapping) and isinstance(replayed, Mapping):
+        for key in sorted({*recorded, *replayed}, key=str):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownLambdaType]
+            place = f"{path}.{key}" if path else str(key)  # pyright: ignore[reportUnknownArgumentType]
+            if key not in recorded or key not in replayed:
+                return place, recorded.get(key, "absent"), replayed.get(key, "absent")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            if (found := first_difference(recorded[key], replayed[key], place)) is not None:
+                return found
+        return None
+    if _list(recorded) and _list(replayed):
+        for index, (one, other) in enumerate(zip(recorded, replayed, strict=False)):
+            if (found := first_difference(one, other, f"{path}[{index}]")) is not None:
+                return found
+        if len(recorded) != len(replayed):
+            return f"{path}.length", len(recorded), len(replayed)
+        return None
+    return None if type(recorded) is type(replayed) and recorded == replayed else (path, recorded, replayed)
+
+
+def _list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

@@ -1,0 +1,243 @@
+"""Judging again from the record alone: the same answer to the letter, or under another policy what would have changed.
+
+Pure. What comes in is text as it was kept; what comes out is compared as text, so that nothing is lost in reading it back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from knowledge.domain.action import Action, parse_action
+from knowledge.domain.chain import canonical, first_difference, judgement_hash, sha256
+from knowledge.domain.decision import CampaignFigures, build_document
+from knowledge.domain.facts import Facts
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Answer, Finding, Verdict
+from tools.guardrails import judge
+
+Dials = Callable[[Policy], dict[str, Any]]
+"""The optimizer's dials of a policy (runtime.jobs.history.optimizer_policy)."""
+FIGURES: TypeAdapter[list[CampaignFigures]] = TypeAdapter(list[CampaignFigures])
+SEVERITY: Mapping[str, int] = {"allow": 0, "ask": 1, "refuse": 2}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One judgement as it stands in the books: the audit row that tells of it, and beside it facts, verdict and policy.
+
+    Everything of the judgement itself is None when the row's judgement is not in the books any more.
+    """
+
+    seq: int
+    kind: str
+    at: datetime
+    actor: str
+    action_id: str | None
+    payload_text: str
+    digest: str | None
+    policy_version: str | None
+    policy_hash: str | None
+    policy_text: str | None
+    law: str | None
+    facts_text: str | None
+    verdict_text: str | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision of the optimizer as it stands in the books, with the audit row's payload that tells of it (None: none does)."""
+
+    id: str
+    at: datetime
+    history_text: str
+    history_hash: str
+    figures_text: str | None
+    document_text: str
+    document_hash: str | None
+    policy_version: str
+    policy_text: str | None
+    told_text: str | None
+
+
+Problem = Literal["judgement_missing", "record_changed", "policy_missing", "policy_changed", "action_missing", "unreadable", "inputs_missing"]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of making a decision again. `problem`: it could not be, since its record is incomplete or was changed."""
+
+    id: str
+    at: datetime
+    what: str
+    identical: bool
+    recorded: Any = None
+    replayed: Any = None
+    path: str | None = None
+    problem: Problem | None = None
+    other_law: bool = False
+    """The rules' own code is another edition than the one that judged."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        found: dict[str, Any] = {"id": self.id, "at": self.at.isoformat(), "what": self.what, "identical": self.identical}
+        if self.problem:
+            found["problem"] = self.problem
+        elif not self.identical:
+            found |= {"path": self.path, "recorded": self.recorded, "replayed": self.replayed, "other_law": self.other_law}
+        return found
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A judgement that another policy would have answered otherwise. `because`: the findings that make the new answer
+    or, when it is milder, those that made the old one."""
+
+    action_id: str
+    seq: int
+    at: datetime
+    action: Action
+    facts: Facts
+    old: Answer
+    new: Answer
+    because: tuple[Finding, ...]
+
+    @property
+    def stricter(self) -> bool:
+        return SEVERITY[self.new] > SEVERITY[self.old]
+
+
+# -- judgements -----------------------------------------------------------------------------------------------------------------
+
+
+def rejudge(args: dict[str, Any], facts_text: str, policy_text: str) -> str:
+    """The verdict's canonical JSON, from the action's arguments, the facts and the policy as they were kept.
+
+    The version in it is that of the kept text: a dial that today's policy has in addition does not rename the old one.
+    Raises pydantic.ValidationError when today's models cannot read the old texts.
+    """
+    policy = Policy.model_validate_json(policy_text)
+    verdict = judge(parse_action(args), Facts.model_validate_json(facts_text), policy)
+    return canonical(verdict.model_copy(update={"policy_version": sha256(policy_text)[:12]}))
+
+
+def replay_judgement(kept: Judgement, *, law: str) -> Replayed:
+    """Judges again and compares to the letter. `law` is the edition of today's rules."""
+    found = problem_of(kept)
+    what = kept.kind
+    if found is not None:
+        return Replayed(kept.action_id or str(kept.seq), kept.at, what, False, problem=found)
+    assert kept.action_id and kept.facts_text and kept.verdict_text and kept.policy_text  # problem_of has looked
+    args = json.loads(kept.payload_text).get("action")
+    if not isinstance(args, dict):
+        return Replayed(kept.action_id, kept.at, what, False, problem="action_missing")
+    try:
+        replayed = rejudge(args, kept.facts_text, kept.policy_text)  # pyright: ignore[reportUnknownArgumentType]
+    except ValidationError:
+        return Replayed(kept.action_id, kept.at, what, False, problem="unreadable", other_law=kept.law != law)
+    if replayed == kept.verdict_text:
+        return Replayed(kept.action_id, kept.at, what, True)
+    return _different(kept.action_id, kept.at, what, kept.verdict_text, replayed, kept.law != law)
+
+
+def problem_of(kept: Judgement) -> Problem | None:
+    """Why a judgement cannot be made again: something is missing, or is not what the chain says it was."""
+    if kept.digest is None or kept.facts_text is None or kept.verdict_text is None or kept.action_id is None:
+        return "judgement_missing"
+    told = json.loads(kept.payload_text)
+    version, policy_hash, law = kept.policy_version or "", kept.policy_hash or "", kept.law or ""
+    own = judgement_hash(kept.action_id, version, policy_hash, law, kept.facts_text, kept.verdict_text)
+    if told.get("judgement") != kept.digest or own != kept.digest:
+        return "record_changed"
+    if kept.policy_text is None:
+        return "policy_missing"
+    digest = sha256(kept.policy_text)
+    if digest[:12] != version or (policy_hash and digest != policy_hash):
+        return "policy_changed"
+    return None
+
+
+def under(kept: Judgement, policy: Policy) -> Changed | None:
+    """What another policy would have answered on the same facts; None when it answers the same.
+
+    Raises ValueError when the record cannot be judged again (see `problem_of`), ValidationError when it cannot be read.
+    """
+    if (problem := problem_of(kept)) not in (None, "policy_missing", "policy_changed"):
+        raise ValueError(problem)
+    assert kept.action_id and kept.facts_text and kept.verdict_text
+    action = parse_action(json.loads(kept.payload_text)["action"])
+    facts = Facts.model_validate_json(kept.facts_text)
+    old, new = Verdict.model_validate_json(kept.verdict_text), judge(action, facts, policy)
+    if old.answer == new.answer:
+        return None
+    worse = new if SEVERITY[new.answer] > SEVERITY[old.answer] else old
+    because = tuple(f for f in worse.findings if f.answer == worse.answer)
+    return Changed(kept.action_id, kept.seq, kept.at, action, facts, old.answer, new.answer, because)
+
+
+# -- decisions of the optimizer ---------------------------------------------------------------------------------------------------
+
+
+def make_document(history: dict[str, Any], dials: dict[str, Any], figures: list[CampaignFigures], at: datetime, policy: Policy) -> Any:
+    """(document, proposals) of one decision round: what the loop does, from what it saw."""
+    from tools.optimizer import decide
+
+    proposals = decide(history, dials)
+    return build_document(at, proposals, figures, currency=policy.currency, decided_by=policy.targets.strategy), proposals
+
+
+def redecide(kept: Decision, policy: Policy, dials: dict[str, Any]) -> str:
+    """The decision document's canonical JSON, made again from what was seen. Raises ValidationError, ValueError, KeyError."""
+    figures = FIGURES.validate_json(kept.figures_text or "[]")
+    document, _ = make_document(json.loads(kept.history_text), dials, figures, kept.at.astimezone(UTC), policy)
+    return canonical(document)
+
+
+def replay_decision(kept: Decision, dials: Dials) -> Replayed:
+    """Decides again from the stored history and compares the document to the letter."""
+    what = "decision"
+    found = decision_problem(kept)
+    if found is not None:
+        return Replayed(kept.id, kept.at, what, False, problem=found)
+    assert kept.policy_text is not None  # decision_problem has looked
+    try:
+        policy = Policy.model_validate_json(kept.policy_text)
+        replayed = redecide(kept, policy, dials(policy))
+    except (ValidationError, ValueError, KeyError):
+        return Replayed(kept.id, kept.at, what, False, problem="unreadable")
+    if replayed == kept.document_text:
+        return Replayed(kept.id, kept.at, what, True)
+    return _different(kept.id, kept.at, what, kept.document_text, replayed, other_law=False)
+
+
+def decision_problem(kept: Decision) -> Problem | None:
+    """Why a decision cannot be made again."""
+    if kept.figures_text is None or kept.document_hash is None:
+        return "inputs_missing"
+    told = json.loads(kept.told_text) if kept.told_text else {}
+    hashes = (sha256(kept.history_text), sha256(kept.document_text), sha256(kept.figures_text))
+    if hashes != (told.get("history_hash"), told.get("document_hash"), told.get("figures_hash")):
+        return "record_changed"
+    if kept.policy_text is None:
+        return "policy_missing"
+    return "policy_changed" if sha256(kept.policy_text)[:12] != kept.policy_version else None
+
+
+def moves(document: dict[str, Any]) -> dict[str, tuple[str, Any]]:
+    """campaign -> (kind, budget after) of what a document proposes: by this two documents are told apart for a person."""
+    return {
+        action["campaign_id"]: (action["action_type"], action["proposed_change"]["budget_to"]["minor"])
+        for action in document["immediate_actions"]
+    }
+
+
+def _different(id: str, at: datetime, what: str, recorded: str, replayed: str, other_law: bool) -> Replayed:
+    where = first_difference(json.loads(recorded), json.loads(replayed))
+    # Equal values in another spelling are a difference too: the record was not written by us.
+    path, before, after = where or ("(spelling)", recorded[:200], replayed[:200])
+    return Replayed(id, at, what, False, before, after, path, other_law=other_law)
