@@ -24,6 +24,7 @@ from runtime.db.erasure import Erasures
 from runtime.db.leads import Leads
 from runtime.db.messages import Messages
 from runtime.db.operations import Alerts, LiveEvents, ScheduleTicks
+from runtime.db.outcomes import Outcomes
 from runtime.db.privacy import Consents, Suppressions
 from runtime.db.products import Creatives, Products
 from runtime.db.records import Blacklist, Decisions, ExchangeRates, Reports
@@ -113,6 +114,10 @@ class Transaction:
     @cached_property
     def decisions(self) -> Decisions:
         return Decisions(self.conn)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        return Outcomes(self.conn)
 
     @cached_property
     def reports(self) -> Reports:
