@@ -22,15 +22,18 @@ Status = Literal[
     "suggested",  # advisory level or dry run: recorded, never executed
     "waiting",  # a manager is asked
     "authorised",  # may be executed; room is reserved
+    "scheduled",  # authorised, and its grace runs: until `not_before` a manager may stop it or do it at once
     "executing",  # a process is talking to the vendor
     "unknown",  # it was sent and the answer was lost: looked up before anything else
     "done",
     "failed",  # the vendor refused, or gave up after retries
     "rejected",  # a manager said no
     "expired",  # nobody answered in time
-    "cancelled",  # the kill switch or a takeover came between
+    "cancelled",  # the kill switch, a takeover or a manager's withdrawal came between
+    "replaced",  # a manager edited it: another action stands in its place
 ]
-FINAL: frozenset[Status] = frozenset({"refused", "suggested", "done", "failed", "rejected", "expired", "cancelled"})
+FINAL: frozenset[Status] = frozenset({"refused", "suggested", "done", "failed", "rejected", "expired", "cancelled", "replaced"})
+DecisionRole = Literal["manager", "admin"]
 
 
 class _Record(BaseModel):
@@ -75,18 +78,41 @@ class ActionRecord(_Record):
     error: Message | None = None
     created_at: datetime
     decided_at: datetime
+    not_before: datetime | None = None
+    """End of the grace of a scheduled action."""
     closed_at: datetime | None = None
 
 
+class Vote(_Record):
+    """One manager's yes to a request that needs several."""
+
+    by: str
+    role: DecisionRole
+    at: datetime
+
+
+TicketStatus = Literal["pending", "approved", "rejected", "expired", "replaced", "withdrawn"]
+
+
 class Ticket(_Record):
-    """A request for approval. `exposure` is the worst spend the action may cause before the ticket expires."""
+    """A request for approval. `exposure` is the worst spend the action may cause before the ticket expires.
+
+    `quorum` managers of at least `role` must say yes. `edited_by` is the manager whose edit made this request out of the one of
+    `edited_from`; when it is `narrower` than that one, its editor may be among those who say yes.
+    """
 
     action_id: str
-    status: Literal["pending", "approved", "rejected", "expired"]
+    status: TicketStatus
     priority: str
     exposure: Money | None
     requested_at: datetime
     expires_at: datetime
+    quorum: int = 1
+    role: DecisionRole = "manager"
+    votes: tuple[Vote, ...] = ()
+    edited_from: str | None = None
+    edited_by: str | None = None
+    narrower: bool = False
     decided_by: str | None = None
     decided_at: datetime | None = None
     reason: str | None = None
@@ -120,7 +146,8 @@ class GateTx(Protocol):
         ...
 
     async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
-        """Compare-and-set of the status; fields among executor, attempts, result, error, facts, verdict, decided_at, closed_at."""
+        """Compare-and-set of the status; fields among executor, attempts, result, error, facts, verdict, decided_at, not_before,
+        closed_at."""
         ...
 
     async def reserve(self, record: ActionRecord, now: datetime) -> None:
@@ -153,8 +180,38 @@ class GateTx(Protocol):
         ...
 
     async def ticket(self, action_id: str, *, lock: bool = False) -> Ticket | None: ...
-    async def close_ticket(self, ticket: Ticket) -> None: ...
-    async def due_tickets(self, now: datetime) -> list[str]: ...
+    async def save_ticket(self, ticket: Ticket) -> bool:
+        """Writes a pending ticket's new state: decided, or with another expiry, exposure or votes. False when it was not pending."""
+        ...
+
+    async def due_tickets(self, now: datetime) -> list[str]:
+        """Actions whose pending ticket's time is over, the oldest first."""
+        ...
+
+    async def due_actions(self, now: datetime) -> list[str]:
+        """Scheduled actions whose grace is over, the oldest first."""
+        ...
+
+    async def agree(self, record: ActionRecord, decided: str, *, agreed: bool, by: str, at: datetime) -> None:
+        """Notes what a person made of the house's proposal: autonomy is earned from it. One row an action, the first word counts."""
+        ...
+
+    async def undos(self, action_id: str) -> list[ActionRecord]:
+        """Every attempt to undo this action, the oldest first."""
+        ...
+
+    async def open_ticket(self, record: ActionRecord, ticket: Ticket) -> None:
+        """Asks a manager about an action that is in the ledger already."""
+        ...
+
+    async def later_change(self, record: ActionRecord) -> ActionRecord | None:
+        """The newest other change of the same campaign that was done, or may have been, after this one."""
+        ...
+
+    async def batch(self, correlation_id: str) -> list[ActionRecord]:
+        """Every done action of one cause, the newest first."""
+        ...
+
     async def refs(self, action: Action) -> Refs: ...
     async def apply(self, record: ActionRecord, result: dict[str, Any], now: datetime) -> None:
         """Writes what the effect did into the ledger's own tables (campaigns, messages, links)."""

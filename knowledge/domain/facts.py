@@ -28,6 +28,30 @@ class KillSwitch(_Fact):
     set_at: datetime
 
 
+class LastRaise(_Fact):
+    """The newest raise of a campaign, and what it earned in the complete account-local days on either side of it.
+
+    The day of the raise belongs to neither side; today is left out, since its conversions are still coming in.
+    """
+
+    at: datetime
+    from_budget: Money
+    to_budget: Money
+    spend_before: Money
+    revenue_before: Money
+    spend_since: Money
+    revenue_since: Money
+    impressions_since: int
+
+    @property
+    def roas_before(self) -> Decimal | None:
+        return self.revenue_before.ratio_to(self.spend_before)
+
+    @property
+    def roas_since(self) -> Decimal | None:
+        return self.revenue_since.ratio_to(self.spend_since)
+
+
 class CampaignFacts(_Fact):
     """The campaign an action is about. Budgets come from the platform's fresh read where there is one."""
 
@@ -47,6 +71,10 @@ class CampaignFacts(_Fact):
     spend_7d: Money
     revenue_7d: Money
     read_at: datetime | None
+    window_budget: Money | None = None
+    """The budget when the policy's sliding window began (or at launch, within it): the raises of the window add up from here."""
+    launch_budget: Money | None = None
+    last_raise: LastRaise | None = None
 
     @property
     def roas_7d(self) -> Decimal | None:
@@ -62,6 +90,12 @@ class Exposure(_Fact):
     daily_budget: Money
     highest_today: Money
     spent_today: Money
+    spent_week: Money | None = None
+    """Spent in this account-local week before today."""
+    start_of_day: Money | None = None
+    """The daily budget in force when the account-local day began, zero when it did not run; None for somebody else's campaign."""
+    touched_today: bool = False
+    """Whether a change of its budget or state was authorised today (the judged action itself left out)."""
 
 
 class Reservation(_Fact):
@@ -81,6 +115,29 @@ class BudgetFacts(_Fact):
     spent_week_before_today: Money
     days_left_after_today: int
     adjustments_today: int
+    spent_week_by_platform: dict[Platform, Money] | None = None
+    """Spent in this week before today per platform, campaigns that are gone included; None when it was not summed."""
+
+
+class Rejection(_Fact):
+    """A manager's no to a change of the campaign, as the next proposals must remember it."""
+
+    action_id: str
+    kind: str
+    direction: Literal["up", "down"] | None
+    """For a budget: which way it would have gone."""
+    by: str
+    reason: str | None
+    at: datetime
+
+
+class Listed(_Fact):
+    """An entry of the blacklist that concerns the action: what failed before, or was banned by a person."""
+
+    kind: Literal["product", "creative", "term", "brand"]
+    value: str
+    reason: str
+    added_by: str
 
 
 class ConversationFacts(_Fact):
@@ -103,4 +160,6 @@ class Facts(_Fact):
     campaign: CampaignFacts | None = None
     budget: BudgetFacts | None = None
     conversation: ConversationFacts | None = None
+    restores: str | None = None
+    """The done action whose state before this one restores exactly, read from the ledger: an undo."""
     unreadable: tuple[str, ...] = ()

@@ -41,15 +41,75 @@ class Financial(_Part):
     no_touch_roas_above: Decimal = Field(default=Decimal("5"), gt=0, description="Campaigns earning more are never cut or paused")
     pause_asks_above: Money = Field(description="Pausing a campaign whose daily budget is above this asks a manager")
     alert_at: Share = Field(default=Decimal("0.80"), description="Share of a cap at which an alert opens")
+    velocity_envelope: Annotated[Decimal, Field(ge=1, le=10)] = Field(
+        default=Decimal("1.25"), description="How far ahead of an even day real spend may run before the watchdog pauses"
+    )
+    max_rate_age_days: int = Field(default=5, ge=0, le=31, description="Days for which an exchange rate may be used")
+    platform_daily_cap: dict[Platform, Money] = Field(
+        default_factory=dict[Platform, Money],
+        description="Worst-case spend of one day on one platform; absent = the workspace's cap",
+    )
+    platform_weekly_cap: dict[Platform, Money] = Field(
+        default_factory=dict[Platform, Money],
+        description="Worst-case spend of one week on one platform; absent = the workspace's cap",
+    )
+    campaign_daily_cap: Money | None = Field(
+        default=None, description="Worst-case spend of one day by one campaign; absent = the workspace's cap"
+    )
+    campaign_weekly_cap: Money | None = Field(
+        default=None, description="Worst-case spend of one week by one campaign; absent = the workspace's cap"
+    )
+    reserve_share: Share = Field(
+        default=Decimal("0.10"), description="Share of the daily and weekly cap that a machine uses only with a manager's yes"
+    )
+    max_reallocation: Share = Field(
+        default=Decimal("0.30"), description="Share of the day's starting budgets that may move from some campaigns to others"
+    )
+    cumulative_days: int = Field(default=7, ge=1, le=90, description="Days of the sliding window over which raises add up")
+    max_cumulative_increase: Decimal = Field(
+        default=Decimal("1.0"),
+        ge=0,
+        le=100,
+        description="Total raise within the window above which a manager is asked (1 = double)",
+    )
+    max_scale: Decimal = Field(
+        default=Decimal("3"),
+        gt=1,
+        le=100,
+        description="Most times its budget at the window's start, or (by a machine) at its launch",
+    )
+    strategy_touch_share: Share = Field(
+        default=Decimal("0.50"), description="Share of the running campaigns changed in one day above which a manager is asked"
+    )
+    strategy_pause_share: Share = Field(
+        default=Decimal("0.50"), description="Share of the day's starting budgets paused in one day above which a manager is asked"
+    )
+    strategy_min_campaigns: int = Field(
+        default=3, ge=1, description="Fewer campaigns than this changed in one day are never a change of strategy"
+    )
 
 
 class Quality(_Part):
     """How much must be known before something is touched."""
 
-    min_impressions: int = Field(default=1000, ge=0, description="Impressions in seven days before a pause for performance")
+    min_impressions: int = Field(default=1000, ge=0, description="Impressions in seven days before a machine changes or pauses")
+    test_hours: int = Field(default=24, ge=0, le=720, description="Hours since launch before a machine changes a budget")
     min_runtime_hours: int = Field(default=72, ge=0, description="Hours since launch before a pause")
     min_hours_between_raises: int = Field(default=48, ge=0, description="Hours between two raises of one campaign")
     min_confidence: Share = Field(default=Decimal("0.85"), description="Computed confidence below which a machine's change asks")
+    rejection_memory_hours: int = Field(
+        default=72, ge=0, le=8760, description="Hours in which a machine does not ask again for what a manager rejected"
+    )
+    rollback_drop: Share = Field(
+        default=Decimal("0.20"), description="Fall of ROAS since the last raise above which the raise is taken back"
+    )
+
+
+class Compliance(_Part):
+    """What an ad may show. The built-in lists of claims, banned goods and brands stand beside these dials."""
+
+    licensed_brands: tuple[str, ...] = Field(default=(), description="Brands that our ads may name")
+    banned_terms: tuple[str, ...] = Field(default=(), description="Words that no ad may contain, beside the built-in ones")
 
 
 class ConversationLimits(_Part):
@@ -67,7 +127,16 @@ class Guardrails(_Part):
 
     financial: Financial
     quality: Quality = Quality()
+    compliance: Compliance = Compliance()
     conversation: ConversationLimits = ConversationLimits()
+
+
+class QuorumStep(_Part):
+    """From which amount on how many people of which role must say yes."""
+
+    above: Money = Field(description="Daily budget at stake above which this step applies")
+    approvals: int = Field(default=2, ge=1, le=9, description="How many different people must approve")
+    role: Literal["manager", "admin"] = Field(default="manager", description="The least role of each of them")
 
 
 class Autonomy(_Part):
@@ -77,6 +146,11 @@ class Autonomy(_Part):
     by_action: dict[str, Level] = Field(default_factory=dict, description="A level of its own for an action kind")
     publication: Literal["dry_run", "approval", "auto"] = Field(default="approval", description="How new campaigns leave")
     approval_hours: int = Field(default=4, ge=1, le=720, description="Hours until an unanswered request is rejected")
+    max_approval_hours: int = Field(default=48, ge=1, le=720, description="Hours to which a manager may extend a request")
+    grace_minutes: int = Field(
+        default=0, ge=0, le=1440, description="Minutes a machine's allowed campaign change waits, so that a manager may stop it"
+    )
+    quorum: tuple[QuorumStep, ...] = Field(default=(), description="Larger amounts need more people, or a higher role")
 
     def level_of(self, kind: str) -> int:
         return self.by_action.get(kind, self.level)
@@ -111,6 +185,19 @@ class Policy(_Part):
                 raise ValueError(f"guardrails.financial.{name}: {value} is not in the workspace's currency {self.currency}")
             if value.minor <= 0:
                 raise ValueError(f"guardrails.financial.{name}: {value} must be above zero")
+        own = {"campaign_daily_cap": money.campaign_daily_cap, "campaign_weekly_cap": money.campaign_weekly_cap}
+        own |= {f"platform_daily_cap.{name}": cap for name, cap in money.platform_daily_cap.items()}
+        own |= {f"platform_weekly_cap.{name}": cap for name, cap in money.platform_weekly_cap.items()}
+        for name, cap in own.items():
+            if cap is not None and cap.currency != self.currency:
+                raise ValueError(f"guardrails.financial.{name}: {cap} is not in the workspace's currency {self.currency}")
+            if cap is not None and cap.minor <= 0:
+                raise ValueError(f"guardrails.financial.{name}: {cap} must be above zero")
+        for index, step in enumerate(self.autonomy.quorum):
+            if step.above.currency != self.currency:
+                raise ValueError(f"autonomy.quorum.{index}.above: {step.above} is not in the workspace's currency {self.currency}")
+        if self.autonomy.max_approval_hours < self.autonomy.approval_hours:
+            raise ValueError("autonomy.max_approval_hours: is below approval_hours; raise it")
         if money.weekly_cap < money.daily_cap:
             raise ValueError("guardrails.financial.weekly_cap: is below daily_cap; raise it or lower the daily cap")
         return self
@@ -118,12 +205,36 @@ class Policy(_Part):
     @property
     def version(self) -> str:
         """Twelve characters that name exactly this policy: the same dials give the same version on every machine."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return hashlib.sha256(self.document().encode()).hexdigest()[:12]
+
+    def document(self) -> str:
+        """The whole policy as the text that `version` names; `Policy.model_validate_json` reads it back."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def platform_cap(self, platform: Platform, span: Literal["day", "week"]) -> Money:
+        """The most that one platform may cost: its own cap, or the workspace's where that is lower or no own one is set."""
+        money = self.guardrails.financial
+        own = (money.platform_daily_cap if span == "day" else money.platform_weekly_cap).get(platform)
+        return self._least(own, span)
+
+    def campaign_cap(self, span: Literal["day", "week"]) -> Money:
+        """The most that one campaign may cost: its own cap, or the workspace's where that is lower or no own one is set."""
+        money = self.guardrails.financial
+        return self._least(money.campaign_daily_cap if span == "day" else money.campaign_weekly_cap, span)
+
+    def _least(self, own: Money | None, span: Literal["day", "week"]) -> Money:
+        whole = self.guardrails.financial.daily_cap if span == "day" else self.guardrails.financial.weekly_cap
+        return whole if own is None else min(own, whole)
 
     @property
     def approval_time(self) -> timedelta:
         return timedelta(hours=self.autonomy.approval_hours)
+
+    def quorum(self, stake: Money | None) -> tuple[int, Literal["manager", "admin"]]:
+        """(people, least role of each) that a request with this daily budget at stake needs; the highest step passed counts."""
+        passed = [step for step in self.autonomy.quorum if stake is not None and stake > step.above]
+        role: Literal["manager", "admin"] = "admin" if any(step.role == "admin" for step in passed) else "manager"
+        return max((step.approvals for step in passed), default=1), role
 
     def multiplier(self, platform: Platform) -> Decimal:
         """The platform's overspend multiplier; a platform without one counts as the worst that is configured."""

@@ -71,7 +71,7 @@ class Erasures(Repository):
         lead = str(held["id"])
         await self.all("select id from leads where id = :id for update", id=lead)
         waiting = await self.one(
-            """select count(*) as n from actions where status in ('proposed', 'waiting', 'authorised', 'executing', 'unknown')
+            """select count(*) as n from actions where status in ('waiting', 'authorised', 'scheduled', 'executing', 'unknown')
                  and (lead_id = :ref or conversation_id in (select id::text from conversations where lead_id = :id))""",
             id=lead,
             ref=lead,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, parse_action
-from knowledge.domain.books import ActionRecord, Refs, Status, Ticket
+from knowledge.domain.books import ActionRecord, Refs, Status, Ticket, Vote
 from knowledge.domain.campaign import PlatformCampaign
+from knowledge.domain.chain import canonical
 from knowledge.domain.facts import (
     Facts,
     KillSwitch,
@@ -27,39 +24,22 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Verdict
-from runtime.db import gate_apply, gate_facts
+from runtime.db import audit_write, gate_apply, gate_facts
+from runtime.db.judgements import Judged, LawBook
 from runtime.db.lease import alive
 from runtime.db.operations import LiveEvents
-
-
-def canonical(value: Any) -> str:
-    """The one spelling of a JSON value that is hashed and kept."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
-
-
-def chain_hash(prev: str, seq: int, at: datetime, kind: str, actor: str, action_id: str | None, payload_text: str) -> str:
-    """The hash of one audit row: any changed byte of it, or of a row before it, changes every later hash."""
-    head = canonical([prev, seq, at.astimezone(ZoneInfo("UTC")).isoformat(), kind, actor, action_id])
-    return hashlib.sha256((head + payload_text).encode()).hexdigest()
 
 
 class PgGateTx:
     """knowledge.domain.books.GateTx on one Postgres connection."""
 
-    def __init__(self, conn: AsyncConnection, crm_vendor: str) -> None:
+    def __init__(self, conn: AsyncConnection, crm_vendor: str, law: LawBook) -> None:
         self.conn = conn
         self.live = LiveEvents(conn)
         self._crm_vendor = crm_vendor
+        self._law = law
+        self._judged: dict[str, Judged] = {}
+        self._told: list[Judged] = []
 
     async def _rows(self, sql: str, **params: Any) -> list[Any]:
         return list((await self.conn.execute(text(sql), params)).mappings())
@@ -85,14 +65,14 @@ class PgGateTx:
         return _record(row) if row else None
 
     async def insert(self, record: ActionRecord, ticket: Ticket | None) -> bool:
-        action = record.action
+        action, facts, verdict = record.action, canonical(record.facts), canonical(record.verdict)
         written = await self._do(
             "insert into actions (id, workspace, kind, platform, campaign_id, conversation_id, lead_id, args, fingerprint,"
             " idempotency_key, proposer_kind, proposer_id, why, evidence, expected, confidence, correlation_id, status, verdict,"
-            " facts, policy_version, undo_of, created_at, decided_at, closed_at)"
+            " facts, policy_version, undo_of, created_at, decided_at, not_before, closed_at)"
             " values (:id, :workspace, :kind, :platform, :campaign_id, :conversation_id, :lead_id, :args, :fingerprint, :key,"
             " :proposer_kind, :proposer_id, :why, :evidence, :expected, :confidence, :correlation_id, :status, :verdict, :facts,"
-            " :policy_version, :undo_of, :created_at, :decided_at, :closed_at) on conflict do nothing",
+            " :policy_version, :undo_of, :created_at, :decided_at, :not_before, :closed_at) on conflict do nothing",
             id=record.id,
             workspace=action.workspace,
             kind=action.kind,
@@ -111,35 +91,49 @@ class PgGateTx:
             confidence=record.confidence,
             correlation_id=record.correlation_id,
             status=record.status,
-            verdict=canonical(record.verdict),
-            facts=canonical(record.facts),
+            verdict=verdict,
+            facts=facts,
             policy_version=record.verdict.policy_version,
             undo_of=record.undo_of,
             created_at=record.created_at,
             decided_at=record.decided_at,
+            not_before=record.not_before,
             closed_at=record.closed_at,
         )
         if not written:
             return False
+        await self._remember(record.id, record.verdict, record.facts, verdict, facts)
         if ticket is not None:
-            await self._do(
-                "insert into approvals (id, action_id, workspace, status, priority, exposure_minor, exposure_currency,"
-                " requested_at, expires_at) values (:id, :action_id, :workspace, :status, :priority, :minor, :currency,"
-                " :requested_at, :expires_at)",
-                id=uuid.uuid5(uuid.NAMESPACE_URL, f"ticket:{record.id}"),
-                action_id=record.id,
-                workspace=action.workspace,
-                status=ticket.status,
-                priority=ticket.priority,
-                minor=ticket.exposure.minor if ticket.exposure else None,
-                currency=ticket.exposure.currency if ticket.exposure else None,
-                requested_at=ticket.requested_at,
-                expires_at=ticket.expires_at,
-            )
+            await self.open_ticket(record, ticket)
         return True
 
+    async def open_ticket(self, record: ActionRecord, ticket: Ticket) -> None:
+        await self._do(
+            "insert into approvals (id, action_id, workspace, status, priority, exposure_minor, exposure_currency, requested_at,"
+            " expires_at, quorum, role, votes, edited_from, edited_by, narrower) values (:id, :action_id, :workspace, :status,"
+            " :priority, :minor, :currency, :requested_at, :expires_at, :quorum, :role, :votes, :edited_from, :edited_by, :narrower)",
+            id=uuid.uuid5(uuid.NAMESPACE_URL, f"ticket:{record.id}"),
+            action_id=record.id,
+            workspace=record.action.workspace,
+            status=ticket.status,
+            priority=ticket.priority,
+            minor=ticket.exposure.minor if ticket.exposure else None,
+            currency=ticket.exposure.currency if ticket.exposure else None,
+            requested_at=ticket.requested_at,
+            expires_at=ticket.expires_at,
+            quorum=ticket.quorum,
+            role=ticket.role,
+            votes=canonical(list(ticket.votes)),
+            edited_from=ticket.edited_from,
+            edited_by=ticket.edited_by,
+            narrower=ticket.narrower,
+        )
+
     async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
-        columns = {"executor", "attempts", "result", "error", "facts", "verdict", "decided_at", "closed_at", "execution_started_at"}
+        columns = {
+            "executor", "attempts", "result", "error", "facts", "verdict", "decided_at", "not_before", "closed_at",
+            "execution_started_at",
+        }  # fmt: skip
         unknown = set(fields) - columns
         if unknown:
             raise TypeError(f"change() cannot set {', '.join(sorted(unknown))}")
@@ -155,7 +149,30 @@ class PgGateTx:
             to=to,
             **values,
         )
+        judged, seen = fields.get("verdict"), fields.get("facts")
+        if count == 1 and isinstance(judged, Verdict) and isinstance(seen, Facts):
+            await self._remember(action_id, judged, seen, values["verdict"], values["facts"])
         return count == 1
+
+    async def _remember(self, action_id: str, verdict: Verdict, facts: Facts, verdict_text: str, facts_text: str) -> None:
+        """Holds a judgement for the audit row that will tell of it."""
+        await self._tell(action_id)
+        version = verdict.policy_version
+        judged = Judged(action_id, facts.now, verdict.answer, version, self._law.hash_of(version), facts_text, verdict_text)
+        self._judged[action_id] = judged
+        self._told.append(judged)
+
+    async def _tell(self, action_id: str) -> None:
+        """A judgement that nobody told of gets a row of its own: the record misses none."""
+        judged = self._judged.get(action_id)
+        if judged is not None:
+            await self.audit("action.judged", "system:gate", judged.at, {"answer": judged.answer}, action_id)
+
+    async def tell_all(self) -> list[str]:
+        """The books call this last; returns the policies that are kept if it commits."""
+        for action_id in list(self._judged):
+            await self._tell(action_id)
+        return await self._law.keep(self.conn, self._told)
 
     # -- room -----------------------------------------------------------------------------------------------------------------
 
@@ -171,7 +188,8 @@ class PgGateTx:
         await self._do(
             "insert into reservations (id, action_id, workspace, platform, campaign_id, exposure_minor, currency, status, created_at,"
             " expires_at) values (:id, :action_id, :workspace, :platform, :campaign_id, :minor, :currency, 'held', :now, :expires)"
-            " on conflict (action_id) do nothing",
+            " on conflict (action_id) do update set status = 'held', exposure_minor = excluded.exposure_minor,"
+            " expires_at = excluded.expires_at, closed_at = null where reservations.status = 'released'",
             id=uuid.uuid5(uuid.NAMESPACE_URL, f"reservation:{record.id}"),
             action_id=record.id,
             workspace=action.workspace,
@@ -204,6 +222,7 @@ class PgGateTx:
         *,
         excluding: str | None,
     ) -> Facts:
+        self._law.seen(policy)
         facts = Facts(now=now, proposer=str(proposer), confidence=confidence, kills=await self.kills())
         return await gate_facts.complete(self.conn, facts, action, platform, policy, excluding)
 
@@ -263,27 +282,86 @@ class PgGateTx:
             exposure=exposure,
             requested_at=row["requested_at"],
             expires_at=row["expires_at"],
+            quorum=row["quorum"],
+            role=row["role"],
+            votes=tuple(Vote.model_validate(vote) for vote in row["votes"]),
+            edited_from=str(row["edited_from"]) if row["edited_from"] else None,
+            edited_by=row["edited_by"],
+            narrower=row["narrower"],
             decided_by=row["decided_by"],
             decided_at=row["decided_at"],
             reason=row["decision_reason"],
         )
 
-    async def close_ticket(self, ticket: Ticket) -> None:
-        await self._do(
-            "update approvals set status = :status, decided_by = :by, decided_at = :at, decision_reason = :reason"
-            " where action_id = :id and status = 'pending'",
+    async def save_ticket(self, ticket: Ticket) -> bool:
+        written = await self._do(
+            "update approvals set status = :status, decided_by = :by, decided_at = :at, decision_reason = :reason,"
+            " expires_at = :expires_at, exposure_minor = :minor, exposure_currency = :currency, quorum = :quorum, role = :role,"
+            " votes = :votes where action_id = :id and status = 'pending'",
             id=ticket.action_id,
             status=ticket.status,
             by=ticket.decided_by,
             at=ticket.decided_at,
             reason=ticket.reason,
+            expires_at=ticket.expires_at,
+            minor=ticket.exposure.minor if ticket.exposure else None,
+            currency=ticket.exposure.currency if ticket.exposure else None,
+            quorum=ticket.quorum,
+            role=ticket.role,
+            votes=canonical(list(ticket.votes)),
         )
+        return written == 1
 
     async def due_tickets(self, now: datetime) -> list[str]:
         rows = await self._rows(
-            "select action_id from approvals where status = 'pending' and expires_at <= :now order by expires_at", now=now
+            "select action_id from approvals where status = 'pending' and expires_at <= :now order by expires_at, action_id",
+            now=now,
         )
         return [str(r["action_id"]) for r in rows]
+
+    async def due_actions(self, now: datetime) -> list[str]:
+        rows = await self._rows(
+            "select id from actions where status = 'scheduled' and not_before <= :now order by not_before, id", now=now
+        )
+        return [str(r["id"]) for r in rows]
+
+    async def agree(self, record: ActionRecord, decided: str, *, agreed: bool, by: str, at: datetime) -> None:
+        if record.proposer.kind == "user":  # what people propose to each other says nothing about the house's judgement
+            return
+        await self._do(
+            "insert into agreements (action_id, kind, proposed, decided, agreed, decided_by, at)"
+            " values (:id, :kind, :proposed, :decided, :agreed, :by, :at) on conflict (action_id) do nothing",
+            id=record.id,
+            kind=record.action.kind,
+            proposed=record.fingerprint,
+            decided=decided,
+            agreed=agreed,
+            by=by,
+            at=at,
+        )
+
+    async def undos(self, action_id: str) -> list[ActionRecord]:
+        return [
+            _record(row)
+            for row in await self._rows("select * from actions where undo_of = :id order by created_at, id", id=action_id)
+        ]
+
+    async def later_change(self, record: ActionRecord) -> ActionRecord | None:
+        row = await self._one(
+            "select * from actions where campaign_id = :campaign_id and id <> :id and decided_at >= :decided_at"
+            " and status in ('executing', 'unknown', 'done') order by decided_at desc, id limit 1",
+            campaign_id=getattr(record.action, "campaign_id", None),
+            id=record.id,
+            decided_at=record.decided_at,
+        )
+        return _record(row) if row else None
+
+    async def batch(self, correlation_id: str) -> list[ActionRecord]:
+        rows = await self._rows(
+            "select * from actions where correlation_id = :id and status = 'done' order by closed_at desc, decided_at desc, id",
+            id=correlation_id,
+        )
+        return [_record(row) for row in rows]
 
     # -- effects --------------------------------------------------------------------------------------------------------------
 
@@ -354,22 +432,7 @@ class PgGateTx:
     # -- record ---------------------------------------------------------------------------------------------------------------
 
     async def audit(self, kind: str, actor: str, at: datetime, payload: dict[str, Any], action_id: str | None = None) -> None:
-        await self.conn.execute(text("select pg_advisory_xact_lock(hashtextextended('audit', 0))"))
-        last = await self._one("select seq, hash from audit_log order by seq desc limit 1")
-        seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, "")
-        body = canonical(payload)
-        await self._do(
-            "insert into audit_log (seq, at, kind, action_id, actor, payload, payload_text, prev_hash, hash)"
-            " values (:seq, :at, :kind, :action_id, :actor, cast(cast(:payload as text) as jsonb), :payload, :prev, :hash)",
-            seq=seq,
-            at=at,
-            kind=kind,
-            action_id=action_id,
-            actor=actor,
-            payload=body,
-            prev=prev,
-            hash=chain_hash(prev, seq, at, kind, actor, action_id, body),
-        )
+        await audit_write.append(self.conn, kind, actor, at, payload, action_id, self._judged.pop(action_id or "", None))
 
     async def emit(self, kind: str, at: datetime, payload: dict[str, Any]) -> None:
         self.live.publish(kind, payload, at=at)
@@ -381,32 +444,16 @@ class PgGateBooks:
     def __init__(self, engine: AsyncEngine, *, crm_vendor: str = "piperun") -> None:
         self._engine = engine
         self._crm_vendor = crm_vendor
+        self._law = LawBook()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PgGateTx]:
         async with self._engine.begin() as conn:
-            tx = PgGateTx(conn, self._crm_vendor)
+            tx = PgGateTx(conn, self._crm_vendor, self._law)
             yield tx
+            kept = await tx.tell_all()
             await tx.live.flush()
-
-
-async def verify_chain(conn: AsyncConnection) -> tuple[int, int | None]:
-    """(rows read, seq of the first row that does not fit the chain or None)."""
-    prev, expected, count = "", 1, 0
-    # payload is there for queries, payload_text is what was hashed: they must say the same.
-    result = await conn.stream(
-        text(
-            "select seq, at, kind, actor, action_id::text, payload_text, prev_hash, hash,"
-            " payload = cast(payload_text as jsonb) as same from audit_log order by seq"
-        )
-    )
-    async for row in result.mappings():
-        count += 1
-        own = chain_hash(prev, row["seq"], row["at"], row["kind"], row["actor"], row["action_id"], row["payload_text"])
-        if row["seq"] != expected or row["prev_hash"] != prev or row["hash"] != own or not row["same"]:
-            return count, row["seq"]
-        prev, expected = row["hash"], expected + 1
-    return count, None
+        self._law.settle(kept)
 
 
 def _record(row: Any) -> ActionRecord:
@@ -436,5 +483,6 @@ def _record(row: Any) -> ActionRecord:
         error=Message.model_validate(row["error"]) if row["error"] else None,
         created_at=row["created_at"],
         decided_at=row["decided_at"],
+        not_before=row["not_before"],
         closed_at=row["closed_at"],
     )

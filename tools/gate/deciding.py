@@ -1,0 +1,99 @@
+"""Deciding: the platform is read, then one transaction holds facts, verdict, room and record together."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import get_args
+
+from knowledge.domain.action import CAMPAIGN, PauseCampaign
+from knowledge.domain.books import FINAL, ActionRecord, GateTx, Proposal, Status
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Answer, Verdict
+from tools.gate import requests
+from tools.gate.core import Core, Look
+from tools.gate.undoing import inverse
+from tools.guardrails import autonomy, judge
+
+STATUS: dict[Answer, Status] = {"allow": "authorised", "ask": "waiting", "refuse": "refused"}
+assert set(STATUS) == set(get_args(Answer))
+
+
+async def decide(core: Core, proposal: Proposal) -> ActionRecord:
+    """The record of this intent: the known one, or a new one judged on fresh facts. Raises only when the database cannot be reached."""
+    async with core.books.transaction() as tx:
+        known = await tx.action_by_key(proposal.key)
+    for last in (False, True):
+        if known is None:
+            look = await core.look(proposal.action)
+            async with core.books.transaction() as tx:
+                known = await _judged(core, tx, proposal, look, last=last)
+    assert known is not None  # the last round always decides
+    return known
+
+
+async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look, *, last: bool) -> ActionRecord | None:
+    """Judges and records. None, and nothing written, when ledger and platform disagree and another look is allowed."""
+    action, policy, now = proposal.action, core.policy(), core.clock.now()
+    await core.lock(tx, action)
+    known = await tx.action_by_key(proposal.key)
+    if known is not None:  # somebody with the same intent was faster
+        return known
+    facts = await core.facts(tx, action, proposal.proposer, proposal.confidence, look, now, excluding=None)
+    if facts.unreadable and not look.unreadable and not last:
+        # Another process published between our platform read and our lock: what we read was true a moment ago.
+        return None
+    if proposal.undo_of is not None:
+        # That it restores what was is read from the ledger: a caller's word for it would be a way around the rules.
+        undone = await tx.action(proposal.undo_of)
+        if undone is not None and undone.status == "done" and inverse(undone) == action:
+            facts = facts.model_copy(update={"restores": undone.id})
+    verdict = judge(action, facts, policy)
+    status, not_before = _status(proposal, verdict, policy), None
+    if status == "authorised" and policy.autonomy.grace_minutes and _waits(proposal):
+        status, not_before = "scheduled", now + timedelta(minutes=policy.autonomy.grace_minutes)
+    record = ActionRecord(
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"agente-ceo:{proposal.key}")),
+        action=action,
+        key=proposal.key,
+        fingerprint=action.fingerprint(),
+        proposer=proposal.proposer,
+        why=proposal.why,
+        evidence=proposal.evidence,
+        expected=proposal.expected,
+        confidence=proposal.confidence,
+        correlation_id=proposal.correlation_id,
+        undo_of=proposal.undo_of,
+        status=status,
+        verdict=verdict,
+        facts=facts,
+        created_at=now,
+        decided_at=now,
+        not_before=not_before,
+        closed_at=now if status in FINAL else None,
+    )
+    ticket = requests.request(record, policy, now, priority=proposal.priority) if record.status == "waiting" else None
+    if not await tx.insert(record, ticket):
+        known = await tx.action_by_key(proposal.key)
+        if known is None:
+            raise LookupError(f"action {record.id}: its key was taken and is gone again")
+        return known
+    if record.status in ("authorised", "scheduled"):
+        await tx.reserve(record, now)
+    await core.note(tx, f"action.{record.status}", record, str(proposal.proposer), now)
+    return record
+
+
+def _waits(proposal: Proposal) -> bool:
+    """Whether a grace runs first: a machine's change of a campaign, unless it stops a fire. A person's own word needs none."""
+    action = proposal.action
+    urgent = isinstance(action, PauseCampaign) and action.emergency
+    return isinstance(action, CAMPAIGN) and proposal.proposer.kind != "user" and proposal.undo_of is None and not urgent
+
+
+def _status(proposal: Proposal, verdict: Verdict, policy: Policy) -> Status:
+    """What the verdict makes of it. Refused for nothing but its advisory level, it is kept as a suggestion."""
+    refusing = {f.rule for f in verdict.reasons if f.answer == "refuse"}
+    if refusing == {"autonomy"} and autonomy.advisory(proposal.action, policy):
+        return "suggested"
+    return STATUS[verdict.answer]

@@ -1,0 +1,146 @@
+"""Performing: claim, permit, vendor, read back, and the ledger closed in one transaction. Also what an echo says of a lost answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from knowledge.domain.action import CAMPAIGN, SendMessage
+from knowledge.domain.books import ActionRecord, Refs, Status
+from knowledge.domain.message import Message
+from tools.effects import repeatable
+from tools.errors import Killed, RateLimited, Refused, Unavailable, UnknownOutcome, VendorError
+from tools.gate.answers import Receipt, receipt
+from tools.gate.core import Core
+from tools.guardrails import kill_switch
+from tools.permit import Permit, use_permit
+
+ATTEMPTS = 3
+
+
+async def execute(core: Core, action_id: str) -> Receipt:
+    """Performs an authorised action, or looks into one whose outcome is unknown. One caller gets the claim."""
+    core.in_hand[action_id] += 1  # before the claim is visible, so that `recover` never takes it for an abandoned one
+    try:
+        record = await _claim(core, action_id)
+        return await _attempts(core, record) if record.status == "executing" else receipt(record)
+    finally:
+        core.in_hand[action_id] -= 1
+        if not core.in_hand[action_id]:
+            del core.in_hand[action_id]
+
+
+async def _attempts(core: Core, record: ActionRecord) -> Receipt:
+    async with core.books.transaction() as tx:
+        refs = await tx.refs(record.action)
+    # An action is claimed again only after a claim whose outcome stayed unknown. Once in doubt it may have happened, so only a
+    # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved. What neither spends nor
+    # reaches a lead (desk, CRM) is as good later: an outage parks it too, and `recover` brings it after.
+    patient = repeatable(record.action) and not isinstance(record.action, CAMPAIGN)
+    doubt = record.attempts > 1 or patient
+    for attempt in range(ATTEMPTS):
+        last = attempt == ATTEMPTS - 1
+        try:
+            result = await _perform(core, record, refs)
+            return await close(core, record, "done", result=result)
+        except Killed as stop:
+            error = Message(id="gate.cancelled", params={"reason": str(stop)})
+            unsure = doubt and not patient
+            return await (_park(core, record, error) if unsure else close(core, record, "cancelled", error=error))
+        except UnknownOutcome as lost:
+            doubt = True
+            error = Message(id="gate.unknown", params={"vendor": lost.vendor, "detail": lost.detail})
+            if last or not repeatable(record.action):
+                return await _park(core, record, error)
+        except (Unavailable, RateLimited) as weather:
+            wait = getattr(weather, "retry_after", 0.0)
+            if last or wait > 5:
+                error = Message(id="gate.unavailable", params={"vendor": weather.vendor, "detail": weather.detail})
+                return await (_park(core, record, error) if doubt else close(core, record, "failed", error=error))
+        except VendorError as refusal:
+            error = Message(
+                id="gate.vendor_refused",
+                params={"vendor": refusal.vendor, "detail": refusal.detail, "code": refusal.code or ""},
+            )
+            unsure = doubt and not isinstance(refusal, Refused)
+            return await (_park(core, record, error) if unsure else close(core, record, "failed", error=error))
+        await core.sleep(0.2 * 2**attempt * (0.5 + core.chance.random()))
+    raise AssertionError("unreachable: the last attempt returns")
+
+
+async def _claim(core: Core, action_id: str) -> ActionRecord:
+    """Takes the action for this process; the returned record is `executing` only for the one caller who got it."""
+    now = core.clock.now()
+    async with core.books.transaction() as tx:
+        record = await tx.action(action_id, lock=True)
+        if record is None:
+            raise LookupError(f"action {action_id} is not in the ledger")
+        resend = record.status == "unknown" and not repeatable(record.action)
+        if record.status not in ("authorised", "unknown") or resend:
+            return record if record.status != "executing" else record.model_copy(update={"status": "authorised"})
+        fields: dict[str, Any] = {"executor": core.executor, "attempts": record.attempts + 1}
+        await tx.change(action_id, record.status, "executing", **fields, execution_started_at=now)
+        return record.model_copy(update={"status": "executing", **fields})
+
+
+async def _perform(core: Core, record: ActionRecord, refs: Refs) -> dict[str, Any]:
+    scopes = kill_switch.scopes(record.action, str(record.proposer))
+
+    async def guard() -> None:
+        """Read immediately before every byte leaves: the kill switch, and who owns the conversation."""
+        async with core.books.transaction() as tx:
+            kill = kill_switch.covering(record.action, str(record.proposer), await tx.kills())
+            if kill is not None:
+                raise Killed(f"kill switch {kill.scope} {kill.target or ''} by {kill.set_by}: {kill.reason}")
+            if isinstance(record.action, SendMessage) and record.action.author == "bot":
+                owner = await tx.conversation_epoch(record.action.conversation_id)
+                if owner != ("bot", record.action.epoch):
+                    raise Killed("a person took the conversation over")
+
+    with use_permit(Permit(action_id=record.id, key=record.key, scopes=scopes, guard=guard)):
+        return await core.effects.perform(record.action, record.key, refs)
+
+
+async def echoed(core: Core, conversation_id: str, words: str, external_id: str) -> Receipt | None:
+    """The line itself told of a text that left: a send whose answer was lost, or is still awaited, is done after all.
+
+    None when no such text of this conversation is open.
+    """
+    async with core.books.transaction() as tx:
+        sends = [r for r in await tx.open_sends(conversation_id) if getattr(r.action, "text", None) == words]
+    if not sends:
+        return None
+    return await close(core, sends[0], "done", result={"external_id": external_id}, before=sends[0].status)
+
+
+async def close(
+    core: Core,
+    record: ActionRecord,
+    status: Status,
+    *,
+    result: dict[str, Any] | None = None,
+    error: Message | None = None,
+    before: Status = "executing",
+) -> Receipt:
+    """Ends an action: status, ledger tables, room and record in one transaction. Whoever was faster is right."""
+    now = core.clock.now()
+    closed = record.model_copy(update={"status": status, "result": result, "error": error, "closed_at": now})
+    async with core.books.transaction() as tx:
+        await core.lock(tx, record.action)
+        if not await tx.change(record.id, before, status, result=result, error=error, closed_at=now):
+            return receipt(await tx.action(record.id) or closed)
+        if result is not None:
+            await tx.apply(closed, result, now)
+        await tx.settle(record.id, kept=status == "done", now=now)
+        await core.note(tx, f"action.{status}", closed, core.executor, now)
+    return receipt(closed)
+
+
+async def _park(core: Core, record: ActionRecord, error: Message) -> Receipt:
+    """Outcome unknown: the room stays reserved until a look-up or a person settles it."""
+    now = core.clock.now()
+    parked = record.model_copy(update={"status": "unknown", "error": error})
+    async with core.books.transaction() as tx:
+        if not await tx.change(record.id, "executing", "unknown", error=error):
+            return receipt(await tx.action(record.id) or parked)
+        await core.note(tx, "action.unknown", parked, core.executor, now)
+    return receipt(parked)

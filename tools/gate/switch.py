@@ -1,0 +1,45 @@
+"""The kill switch: set in one transaction, read again immediately before every write (performing._perform)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Literal
+
+from knowledge.domain.action import Actor
+from knowledge.domain.facts import KillSwitch
+from knowledge.domain.message import Message
+from tools.gate.answers import Outcome, may_decide, no
+from tools.gate.core import Core
+
+Scope = Literal["all", "platform", "campaign", "agent", "conversation"]
+
+
+async def kill(core: Core, scope: Scope, target: str | None, actor: Actor, reason: str) -> Outcome:
+    """Stops every write in the scope from now on. In force as soon as this returns."""
+    if not may_decide(actor):
+        return no("gate.not_allowed", actor=str(actor))
+    if (scope == "all") != (target is None):
+        return no("gate.kill_target", scope=scope)
+    now = core.clock.now()
+    stop = KillSwitch(id=str(uuid.uuid4()), scope=scope, target=target, reason=reason, set_by=str(actor), set_at=now)
+    async with core.books.transaction() as tx:
+        if any((k.scope, k.target) == (scope, target) for k in await tx.kills()):
+            return Outcome(ok=True, status="killed", message=Message(id="gate.already_killed", params={"scope": scope}))
+        await tx.add_kill(stop)
+        payload = {"kill_id": stop.id, "scope": scope, "target": target, "reason": reason}
+        await tx.audit("kill.set", str(actor), now, payload)
+        await tx.emit("kill.set", now, payload | {"actor": str(actor)})
+    return Outcome(ok=True, status="killed", message=Message(id="gate.killed", params={"scope": scope, "target": target or ""}))
+
+
+async def resume(core: Core, kill_id: str, actor: Actor) -> Outcome:
+    """Lifts a kill switch. What it cancelled stays cancelled: it must be proposed anew."""
+    if not may_decide(actor):
+        return no("gate.not_allowed", actor=str(actor))
+    now = core.clock.now()
+    async with core.books.transaction() as tx:
+        if not await tx.lift_kill(kill_id, str(actor), now):
+            return no("gate.not_found", action=kill_id)
+        await tx.audit("kill.lifted", str(actor), now, {"kill_id": kill_id})
+        await tx.emit("kill.lifted", now, {"kill_id": kill_id, "actor": str(actor)})
+    return Outcome(ok=True, status="resumed", message=Message(id="gate.resumed"))
