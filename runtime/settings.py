@@ -1,9 +1,8 @@
-"""Settings: `agentos.yaml` for what an operator decides, the environment for secrets and places. The only file that reads the environment."""
+"""Settings: `agentos.yaml` for what an operator decides, the environment (runtime.environment) for secrets and places."""
 
 from __future__ import annotations
 
 import difflib
-import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Autonomy, Guardrails, Policy, Targets
+from runtime import environment
 
-MONEY_DIALS = ("daily_cap", "weekly_cap", "max_campaign_budget", "pause_asks_above")
+MONEY_DIALS = ("daily_cap", "weekly_cap", "max_campaign_budget", "pause_asks_above", "campaign_daily_cap", "campaign_weekly_cap")
+MONEY_TABLES = ("platform_daily_cap", "platform_weekly_cap")
 
 
 class ConfigError(Exception):
@@ -134,6 +135,7 @@ class Schedules(_Section):
     reconcile: str = "* * * * *"
     desk_poll: str = "*/10 * * * *"
     alerts: str = "*/15 * * * *"
+    watch: str = "*/15 * * * *"
 
     @field_validator("*")
     @classmethod
@@ -261,22 +263,12 @@ def load(path: Path | None = None, env: dict[str, str] | None = None) -> Setting
 
 def load_secrets(env: dict[str, str] | None = None) -> Secrets:
     """From the environment (or a given mapping), and below it from a `.env` in the working folder. Empty values count as unset."""
-    source = _environment() if env is None else env
+    source = environment.dotenv_values() | environment.variables() if env is None else env
     values = {name: source[name.upper()] for name in Secrets.model_fields if source.get(name.upper())}
     try:
         return Secrets.model_validate(values)
     except ValidationError as error:
         raise ConfigError([f"environment: {str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]) from None
-
-
-def _environment() -> dict[str, str]:
-    """What the process was given; a `.env` fills the gaps and never overrides."""
-    values: dict[str, str] = {}
-    if Path(".env").is_file():
-        from dotenv import dotenv_values
-
-        values = {name: value for name, value in dotenv_values(".env").items() if value}
-    return values | dict(os.environ)
 
 
 def load_operator(path: Path) -> Operator:
@@ -310,15 +302,23 @@ def _money(raw: dict[str, Any], path: Path, lines: dict[tuple[str, ...], int]) -
     currency = raw.get("currency", "BRL")
     guardrails = raw.get("guardrails")
     financial = guardrails.get("financial") if isinstance(guardrails, dict) else None
-    if not isinstance(financial, dict):
-        return problems
-    for dial in MONEY_DIALS:
-        value = financial.get(dial)
+    amounts: list[tuple[dict[str, Any], tuple[str, ...], str]] = []
+    if isinstance(financial, dict):
+        top = ("guardrails", "financial")
+        amounts += [(financial, (*top, dial), dial) for dial in MONEY_DIALS]
+        tables = [(financial[name], name) for name in MONEY_TABLES if isinstance(financial.get(name), dict)]
+        amounts += [(table, (*top, name, entry), entry) for table, name in tables for entry in table]
+    autonomy = raw.get("autonomy")
+    steps = autonomy.get("quorum") if isinstance(autonomy, dict) else None
+    for index, step in enumerate(steps if isinstance(steps, list) else ()):
+        if isinstance(step, dict):
+            amounts.append((step, ("autonomy", "quorum", str(index), "above"), "above"))
+    for holder, key, dial in amounts:
+        value = holder.get(dial)
         if isinstance(value, int | str | Decimal) and not isinstance(value, bool):
             try:
-                financial[dial] = Money.of(value, currency)
+                holder[dial] = Money.of(value, currency)
             except ValueError as error:
-                key = ("guardrails", "financial", dial)
                 problems.append(f"{path}:{lines.get(key, 1)} {'.'.join(key)}: {error}")
     return problems
 
