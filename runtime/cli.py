@@ -15,12 +15,25 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runtime.check_cache import Answer
     from runtime.settings import Secrets, Settings
 
 OK, NO, BAD_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 EXITS = "Exit codes: 0 done, 1 the answer is no, 2 bad input or configuration, 3 something needed is unavailable."
 
-app = typer.Typer(
+
+class _Ceo(typer.Typer):
+    """The commands; a question that was answered before and whose answer still holds is answered without loading anything."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not args and not kwargs.get("args") and (code := _answered(sys.argv[1:])) is not None:
+            raise SystemExit(code)
+        return super().__call__(*args, **kwargs)
+
+
+app = _Ceo(
     # Plain help: Typer's rich one loads a Markdown parser and takes longer than everything else together.
     name="ceo", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Agente-CEO: a CEO agent for paid media and WhatsApp sales. Every effect on the world passes one gate.", epilog=EXITS,
@@ -181,18 +194,65 @@ def config_check(
     locale: Annotated[str | None, typer.Option(help="pt-BR or en; default: the file's.")] = None,
     dials: Annotated[bool, typer.Option(help="List every dial with its meaning.")] = True,
     config: File = None,
+    cache: Annotated[bool, typer.Option(help="Answer from the last check when nothing it depends on has changed.")] = True,
 ) -> None:
     """Reads the configuration strictly, explains every dial and prints the policy in sentences."""
     with plainly(as_json):
         from runtime import config_check as checking
 
-        settings = _settings(config)
-        report = checking.check(settings, locale or settings.operator.locale, now=_now())
-        if as_json:
-            _print_json(report.as_dict())
+        answer = checking.answer(config, locale, now=_now(), keep=cache)
+        raise typer.Exit(_tell(answer, as_json=as_json, dials=dials))
+
+
+def _answered(argv: list[str]) -> int | None:
+    """Exit code of `ceo config check` told from its cache; None when it must be worked out, or something else was asked.
+
+    Typer itself parses options with models that cost more than everything else here, so that the few of this command are read
+    by hand; anything unusual is left to Typer.
+    """
+    if argv[:2] != ["config", "check"]:
+        return None
+    given: dict[str, str | None] = {"--config": None, "--locale": None}
+    flags = {"--json": False, "--dials": True}
+    rest = iter(argv[2:])
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name in given:
+            value = value if equals else next(rest, "")
+            if not value or value.startswith("-"):
+                return None
+            given[name] = value
+        elif word in flags:
+            flags[word] = True
+        elif word == "--no-dials":
+            flags["--dials"] = False
         else:
-            checking.show(report, with_dials=dials)
-        raise typer.Exit(BAD_INPUT if report.problems else OK)
+            return None
+    from runtime import check_cache
+
+    answer = check_cache.load(check_cache.Ask(given["--config"], given["--locale"]), _now())
+    if answer is None:
+        return None
+    try:
+        return _tell(answer, as_json=flags["--json"], dials=flags["--dials"])
+    except typer.Exit as ended:
+        return ended.exit_code
+    except BrokenPipeError:  # as in plainly(): the reader has seen enough
+        return OK
+
+
+def _tell(answer: Answer, *, as_json: bool, dials: bool) -> int:
+    """Prints the answer of `ceo config check`; its exit code."""
+    report = answer.report
+    if report is None:
+        _fail(BAD_INPUT, answer.problems, as_json)
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        from runtime.check_report import show
+
+        show(report, with_dials=dials)
+    return BAD_INPUT if report.problems else OK
 
 
 @config_app.command("env-example")
@@ -471,7 +531,7 @@ def _settings(path: Path | None) -> Settings:
     return load(path)
 
 
-def _now() -> Any:
+def _now() -> datetime:
     from datetime import UTC, datetime
 
     return datetime.now(UTC)

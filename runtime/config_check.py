@@ -1,24 +1,27 @@
-"""`ceo config check`: what the operator's file means. Facts first (a Report), then a view of it; nothing heavy is imported."""
+"""`ceo config check`: what the operator's file means, as facts (a Report); runtime.check_report is the view of it."""
 
 from __future__ import annotations
 
 import ast
 import difflib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo
 
 from pydantic import BaseModel
 
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from prompts.messages import LOCALES, format_value, render
-from runtime.settings import ConfigError, Settings
+from runtime import check_cache
+from runtime.check_cache import Answer
+from runtime.check_report import Report
+from runtime.settings import ConfigError, Secrets, Settings, load_operator, load_secrets
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "meta": ("meta_access_token",),
@@ -38,28 +41,31 @@ MODEL_KEYS = {"openai": "openai_api_key", "anthropic": "anthropic_api_key"}
 AGENTS = ("ceo", "scout", "copywriter", "media_buyer", "analyst", "sdr")
 
 
-@dataclass(frozen=True)
-class Report:
-    """Everything that `ceo config check` says. `problems` is empty when the configuration can run."""
+def answer(config: Path | None, locale: str | None, *, now: datetime, keep: bool = True) -> Answer:
+    """Reads everything and explains it; a configuration that cannot be read is an answer too. Kept for the next time on `keep`."""
+    recorder = check_cache.Recorder(check_cache.Ask(str(config) if config else None, locale))
+    names = [name.upper() for name in Secrets.model_fields]
+    recorder.begin(check_cache.Basis(names, [], []))
+    found = check_cache.Answer(None, [], now, now + check_cache.SPAN)
+    try:
+        secrets = load_secrets()
+        file = config or secrets.ceo_config
+        recorder.begin(check_cache.Basis(names, [str(file)], [agentos_source(), *_zone_data()]))
+        settings = Settings(operator=load_operator(file), secrets=secrets, path=file)
+        spoken = locale or settings.operator.locale
+        report = check(settings, spoken, now=now)
+        coming = fires(settings, spoken, now, check_cache.SPAN) if keep else {}
+        found = replace(found, report=report, fires=coming)
+    except ConfigError as error:
+        found = replace(found, problems=error.problems)
+    if keep:
+        recorder.keep(found)
+    return found
 
-    file: str
-    locale: str
-    title: str
-    policy_version: str
-    policy: list[dict[str, str]]
-    dials: list[dict[str, str]]
-    vendors: list[dict[str, Any]]
-    models: list[dict[str, Any]]
-    schedules: list[dict[str, Any]]
-    problems: list[str] = field(default_factory=list[str])
-    notes: list[str] = field(default_factory=list[str])
-    headings: dict[str, str] = field(default_factory=dict[str, str])
 
-    def as_dict(self) -> dict[str, Any]:
-        """For machines: the same facts without the headings."""
-        found = asdict(self)
-        del found["headings"], found["title"]
-        return {"ok": not self.problems} | found
+def _zone_data() -> list[str]:
+    """Folders whose content says which time zones there are, and what they mean."""
+    return [place for top in TZPATH for place in (top, str(Path(top, "tzdata.zi")), str(Path(top, "America")))]
 
 
 def check(settings: Settings, locale: str, *, now: datetime) -> Report:
@@ -168,12 +174,9 @@ def _models(settings: Settings, say: Any, problems: list[str]) -> list[dict[str,
 
 
 def _schedules(settings: Settings, say: Any, now: datetime) -> list[dict[str, Any]]:
-    from croniter import croniter
-
-    local = now.astimezone(ZoneInfo(settings.operator.time_zone))
     rows: list[dict[str, Any]] = []
     for name, cron in settings.operator.schedules.model_dump().items():
-        due: datetime | None = croniter(cron, local).get_next(datetime) if cron else None
+        due = next(_runs(cron, settings, now), None)
         words = say("config.schedule.next", at=due) if due else say("config.schedule.never")
         rows.append(
             {
@@ -185,6 +188,29 @@ def _schedules(settings: Settings, say: Any, now: datetime) -> list[dict[str, An
             }
         )
     return rows
+
+
+def _runs(cron: str, settings: Settings, now: datetime) -> Iterator[datetime]:
+    """The coming runs of a cron line in the workspace's zone, the first one after `now`; none for an empty line."""
+    if cron:
+        from croniter import croniter
+
+        coming = croniter(cron, now.astimezone(ZoneInfo(settings.operator.time_zone)))
+        while True:
+            yield coming.get_next(datetime)
+
+
+def fires(settings: Settings, locale: str, now: datetime, span: timedelta) -> dict[str, list[tuple[str, str]]]:
+    """(moment in ISO 8601, words) of the runs of each schedule within the span, and of the first one after it."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, cron in settings.operator.schedules.model_dump().items():
+        rows = found[name] = []
+        for due in _runs(cron, settings, now):
+            words = render(Message(id="config.schedule.next", params={"at": due}), locale, settings.operator.time_zone)
+            rows.append((due.isoformat(), words))
+            if due > now + span:
+                break
+    return found
 
 
 def _agentos(settings: Settings, say: Any) -> list[str]:
@@ -204,9 +230,7 @@ def _agentos(settings: Settings, say: Any) -> list[str]:
 
 def agentos_fields() -> list[str]:
     """Field names of agno's AgentOSConfig, read from its source: importing agno.os takes seconds. Raises ConfigError."""
-    spec = find_spec("agno")
-    roots = list(spec.submodule_search_locations or ()) if spec else []
-    file = Path(roots[0], "os", "config.py") if roots else Path("agno/os/config.py")
+    file = Path(agentos_source())
     if not file.is_file():
         raise ConfigError([f"agentos: cannot be checked, {file} is missing; run `make setup`"])
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
@@ -215,36 +239,8 @@ def agentos_fields() -> list[str]:
     raise ConfigError([f"agentos: cannot be checked, {file} has no class AgentOSConfig"])
 
 
-def show(report: Report, *, with_dials: bool) -> None:
-    """The report on a terminal, in aligned columns that fold. Written without rich: loading it would double the command's time."""
-    from shutil import get_terminal_size
-    from textwrap import wrap
-
-    from typer import echo, style
-
-    width = max(60, min(get_terminal_size().columns, 160))
-
-    def table(heading: str, rows: list[list[str]]) -> None:
-        echo("\n" + style(report.headings[heading], bold=True))
-        if not rows:
-            return
-        last = len(rows[0]) - 1
-        widths = [min(max(len(row[n]) for row in rows), 52 if n == 0 else 34) for n in range(last)]
-        rest = max(30, width - sum(widths) - 2 * last - 2)
-        for row in rows:
-            cells = [wrap(row[n], (*widths, rest)[n]) or [""] for n in range(last + 1)]
-            for line in range(max(map(len, cells))):
-                parts = [cells[n][line] if line < len(cells[n]) else "" for n in range(last + 1)]
-                echo("  " + "  ".join([part.ljust(widths[n]) for n, part in enumerate(parts[:-1])] + parts[-1:]).rstrip())
-
-    echo(style(report.title, fg="green", bold=True))
-    table("policy", [["•", line["sentence"]] for line in report.policy])
-    if with_dials:
-        table("dials", [[d["dial"], d["value"], d["meaning"]] for d in report.dials])
-    table("vendors", [[v["vendor"], v["words"]] for v in report.vendors])
-    table("models", [[m["agent"], m["model"], m["words"]] for m in report.models])
-    table("schedules", [[s["schedule"], s["cron"] or "–", s["words"], s["does"]] for s in report.schedules])
-    for note in report.notes:
-        echo("\n" + style(note, fg="yellow"))
-    for problem in report.problems:
-        echo(style("✗ ", fg="red", bold=True) + problem, err=True)
+def agentos_source() -> str:
+    """Where agno's AgentOSConfig is written."""
+    spec = find_spec("agno")
+    roots = list(spec.submodule_search_locations or ()) if spec else []
+    return str(Path(roots[0], "os", "config.py") if roots else Path("agno/os/config.py"))

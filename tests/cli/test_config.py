@@ -24,6 +24,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in Secrets.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("CEO_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return Path(shutil.copy(ROOT / "agentos.yaml", tmp_path / "agentos.yaml"))
 

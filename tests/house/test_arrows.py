@@ -22,14 +22,14 @@ def test_env_example_is_generated_from_the_settings() -> None:
     assert written.strip() == env_example().strip(), "run: .venv/bin/ceo config env-example > .env.example"
 
 
-def test_only_the_settings_read_the_environment() -> None:
+def test_one_file_reads_the_environment() -> None:
     found = {
         path
         for path, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"} and ast.unparse(node.value) == "os"
     }
-    assert found == {"runtime/settings.py"}
+    assert found == {"runtime/environment.py"}
 
 
 CLOCKS = {"runtime/wiring.py": "SystemClock", "runtime/cli_gate.py": "SystemClock of the terminal", "runtime/cli.py": "the edge"}
