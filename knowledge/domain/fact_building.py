@@ -8,21 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from knowledge.domain.action import PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
+from knowledge.domain.action import PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.clock import day_bounds, week_bounds
-from knowledge.domain.facts import BudgetFacts, CampaignFacts, Exposure, Facts, Reservation
+from knowledge.domain.facts import BudgetFacts, CampaignFacts, Exposure, Facts, LastRaise, Listed, Rejection, Reservation
 from knowledge.domain.money import Money
-from knowledge.domain.policy import Policy
+from knowledge.domain.policy import Guardrails, Policy
 
 RUNNING = ("active", "testing", "scaling")
 LIVE = ("active", "in_review", "with_issues", "unknown")
 """Deliveries that may spend. Unknown counts: doubt is never room."""
 COUNTED = ("authorised", "executing", "unknown", "done")
 ADJUSTMENTS = ("campaign.set_budget", "campaign.pause", "campaign.resume")
+
+RAISE_MEMORY = timedelta(days=14)
+"""How long a raise is answerable for what the ROAS does: after that, seasons and creatives have changed more than it did."""
 
 CampaignAction = PublishCampaign | SetBudget | PauseCampaign | ResumeCampaign
 Row = Mapping[str, Any]
@@ -40,14 +43,33 @@ class Windows:
     week_end: datetime
     day_ago: datetime
     week_ago: date
+    window_start: datetime
+    """Where the policy's sliding window of cumulative raises begins."""
+    rejected_since: datetime
+    raised_since: datetime
 
     @classmethod
-    def at(cls, now: datetime, zone: str) -> Windows:
+    def at(cls, now: datetime, zone: str, guardrails: Guardrails | None = None) -> Windows:
+        """`guardrails` give the lengths of the sliding window and of a rejection's memory; their defaults without them."""
+        days = guardrails.financial.cumulative_days if guardrails else 7
+        memory = guardrails.quality.rejection_memory_hours if guardrails else 72
         day_start, day_end = day_bounds(now, zone)
         week_start, week_end = week_bounds(now, zone)
         today = now.astimezone(ZoneInfo(zone)).date()
         monday = week_start.astimezone(ZoneInfo(zone)).date()
-        return cls(now, today, monday, day_start, day_end, week_end, now - timedelta(hours=24), today - timedelta(days=7))
+        return cls(
+            now,
+            today,
+            monday,
+            day_start,
+            day_end,
+            week_end,
+            now - timedelta(hours=24),
+            today - timedelta(days=7),
+            now - timedelta(days=days),
+            now - timedelta(hours=memory),
+            now - RAISE_MEMORY,
+        )
 
 
 @dataclass(frozen=True)
@@ -55,8 +77,16 @@ class LedgerRows:
     """What the books hold of one workspace, fetched in one transaction. Minor units of the row's own currency.
 
     `campaigns`: id platform name external_id status delivery currency daily_budget_minor launched_at spent_today spend7 revenue7
-    impressions7 highest_today day_ago_minor first_to_minor last_raise_at, ordered by id, external_id never None.
+    impressions7 highest_today day_ago_minor first_to_minor last_raise_at launch_budget_minor, ordered by id, external_id never
+    None. Of the first budget change of the day and of the sliding window: day_from_minor day_to_minor, window_from_minor
+    window_to_minor (from None: launched then; both None: no change). Of the newest raise within RAISE_MEMORY, None without one:
+    raise_from_minor raise_to_minor, and of the complete days before (seven) and since: raise_spend_before raise_revenue_before
+    raise_spend_since raise_revenue_since raise_impressions_since.
     `held`: action_id campaign_id platform exposure_minor currency, ordered by action_id, the judged action's own left out.
+    `spent`: one row an object of the ad accounts: platform external_id before today (this week before today, and today).
+    `moves`: today's authorised changes of campaigns, oldest first: campaign_id kind done (whether it happened), own left out.
+    `rejections`: people's noes to the same campaign, newest first: action_id kind proposed_minor current_minor by reason at.
+    `listed`: blacklist entries that may concern the publication: kind value reason added_by, ordered.
     `week_foreign`: whether a row of the week is in another currency than the policy's.
     """
 
@@ -65,6 +95,10 @@ class LedgerRows:
     week_spent: int
     week_foreign: bool
     adjustments: int
+    spent: Sequence[Row] = ()
+    moves: Sequence[Row] = ()
+    rejections: Sequence[Row] = ()
+    listed: Sequence[Row] = ()
 
 
 def campaign_facts(
@@ -81,6 +115,10 @@ def campaign_facts(
     exposures: list[Exposure] = []
     target: CampaignFacts | None = None
     known: set[tuple[str, str]] = set()
+    spent = {(r["platform"], r["external_id"]): r for r in rows.spent}
+    moves: dict[str, list[Row]] = {}
+    for move in rows.moves:
+        moves.setdefault(move["campaign_id"], []).append(move)
     for row in rows.campaigns:
         known.add((row["platform"], row["external_id"]))
         read_of = fresh.get((row["platform"], row["external_id"]))
@@ -89,7 +127,9 @@ def campaign_facts(
             continue
         if row["platform"] == action.platform and platform and read_of is None and row["status"] in RUNNING:
             unreadable.append(f"{row['platform']}.{row['external_id']}")
-        exposures.append(_exposure(row, read_of, policy))
+        exposures.append(
+            _exposure(row, read_of, policy, spent.get((row["platform"], row["external_id"])), moves.get(row["id"], []))
+        )
         if row["id"] == action.campaign_id:
             target = _target(row, read_of, policy)
             if platform is not None and read_of is None:
@@ -98,6 +138,8 @@ def campaign_facts(
     for (name, external_id), campaign in sorted(fresh.items()):
         if (name, external_id) in known or campaign.delivery not in LIVE:
             continue
+        known.add((name, external_id))
+        of_week = spent.get((name, external_id))
         if campaign.daily_budget is None or campaign.daily_budget.currency != policy.currency:
             unreadable.append(f"{name}.{external_id}.daily_budget")
             continue
@@ -108,7 +150,23 @@ def campaign_facts(
                 delivering=True,
                 daily_budget=campaign.daily_budget,
                 highest_today=campaign.daily_budget,
-                spent_today=Money.zero(policy.currency),
+                spent_today=_money(of_week["today"] if of_week else 0, policy),
+                spent_week=_money(of_week["before"] if of_week else 0, policy),
+            )
+        )
+    # What is gone or stopped and not ours has spent all the same.
+    for (name, external_id), of_week in sorted(spent.items()):
+        if (name, external_id) in known or not (of_week["today"] or of_week["before"]):
+            continue
+        exposures.append(
+            Exposure(
+                campaign_id=f"{name}:{external_id}",
+                platform=of_week["platform"],
+                delivering=False,
+                daily_budget=_money(0, policy),
+                highest_today=_money(0, policy),
+                spent_today=_money(of_week["today"], policy),
+                spent_week=_money(of_week["before"], policy),
             )
         )
     if rows.week_foreign:
@@ -124,11 +182,48 @@ def campaign_facts(
             )
             for r in rows.held
         ),
-        spent_week_before_today=Money(minor=rows.week_spent, currency=policy.currency),
+        spent_week_before_today=_money(rows.week_spent, policy),
         days_left_after_today=max(0, round((at.week_end - at.day_end).total_seconds() / 86400)),
         adjustments_today=rows.adjustments,
+        spent_week_by_platform=_by_platform(rows.spent, policy),
     )
-    return facts.model_copy(update={"campaign": target, "budget": budget, "unreadable": tuple(sorted(set(unreadable)))})
+    return facts.model_copy(
+        update={
+            "campaign": target,
+            "budget": budget,
+            "rejections": tuple(_rejection(row) for row in rows.rejections),
+            "blacklist": tuple(Listed.model_validate(dict(row)) for row in rows.listed),
+            "unreadable": tuple(sorted(set(unreadable))),
+        }
+    )
+
+
+def _money(minor: Any, policy: Policy) -> Money:
+    """An amount of the books in the policy's currency. The seam for dated rates: rows of another currency are refused before."""
+    return Money(minor=int(minor), currency=policy.currency)
+
+
+def _by_platform(spent: Sequence[Row], policy: Policy) -> dict[Platform, Money]:
+    sums: dict[Platform, Money] = {}
+    for row in sorted(spent, key=lambda r: str(r["platform"])):
+        name: Platform = row["platform"]
+        sums[name] = sums.get(name, _money(0, policy)) + _money(row["before"], policy)
+    return sums
+
+
+def _rejection(row: Row) -> Rejection:
+    proposed, current = row["proposed_minor"], row["current_minor"]
+    direction: Literal["up", "down"] | None = None
+    if row["kind"] == "campaign.set_budget" and proposed is not None and current is not None:
+        direction = "up" if int(proposed) > int(current) else "down"
+    return Rejection(
+        action_id=row["action_id"],
+        kind=row["kind"],
+        direction=direction,
+        by=row["by"],
+        reason=row["reason"],
+        at=row["at"],
+    )
 
 
 def _budget_now(row: Row, read_of: PlatformCampaign | None) -> tuple[Money, Money]:
@@ -137,21 +232,35 @@ def _budget_now(row: Row, read_of: PlatformCampaign | None) -> tuple[Money, Mone
     return (read_of.daily_budget if read_of and read_of.daily_budget else ledger), ledger
 
 
-def _exposure(row: Row, read_of: PlatformCampaign | None, policy: Policy) -> Exposure:
+def _start_of_day(row: Row, ledger: Money, moves: Sequence[Row], policy: Policy) -> Money:
+    """The budget in force when the local day began: zero when it did not run then. Unfinished changes have changed nothing yet."""
+    done = [m["kind"] for m in moves if m["done"] and m["kind"] in ("campaign.pause", "campaign.resume")]
+    running = done[0] == "campaign.pause" if done else row["status"] in RUNNING and row["delivery"] in LIVE
+    first, then = row.get("day_from_minor"), row.get("day_to_minor")
+    if not running or (then is not None and first is None):  # a first change without a budget before it is the launch
+        return _money(0, policy)
+    return ledger if first is None else _money(first, policy)
+
+
+def _exposure(row: Row, read_of: PlatformCampaign | None, policy: Policy, of_week: Row | None, moves: Sequence[Row]) -> Exposure:
     budget, ledger = _budget_now(row, read_of)
     return Exposure(
         campaign_id=row["id"],
         platform=row["platform"],
         delivering=read_of.delivery in LIVE if read_of else row["status"] in RUNNING,
         daily_budget=budget,
-        highest_today=Money(minor=max(int(row["highest_today"]), budget.minor, ledger.minor), currency=policy.currency),
-        spent_today=Money(minor=int(row["spent_today"]), currency=policy.currency),
+        highest_today=_money(max(int(row["highest_today"]), budget.minor, ledger.minor), policy),
+        spent_today=_money(row["spent_today"], policy),
+        spent_week=_money(of_week["before"] if of_week else 0, policy),
+        start_of_day=_start_of_day(row, ledger, moves, policy),
+        touched_today=bool(moves),
     )
 
 
 def _target(row: Row, read_of: PlatformCampaign | None, policy: Policy) -> CampaignFacts:
     budget, ledger = _budget_now(row, read_of)
     baseline = row["day_ago_minor"] if row["day_ago_minor"] is not None else row["first_to_minor"]
+    window = row.get("window_from_minor") if row.get("window_from_minor") is not None else row.get("window_to_minor")
     return CampaignFacts(
         campaign_id=row["id"],
         platform=row["platform"],
@@ -161,11 +270,29 @@ def _target(row: Row, read_of: PlatformCampaign | None, policy: Policy) -> Campa
         delivery=read_of.delivery if read_of else row["delivery"],
         daily_budget=budget,
         ledger_budget=ledger,
-        baseline_budget=Money(minor=int(baseline), currency=policy.currency) if baseline is not None else budget,
+        baseline_budget=_money(baseline, policy) if baseline is not None else budget,
         launched_at=row["launched_at"],
         last_raise_at=row["last_raise_at"],
         impressions_7d=int(row["impressions7"]),
-        spend_7d=Money(minor=int(row["spend7"]), currency=policy.currency),
-        revenue_7d=Money(minor=int(row["revenue7"]), currency=policy.currency),
+        spend_7d=_money(row["spend7"], policy),
+        revenue_7d=_money(row["revenue7"], policy),
         read_at=read_of.read_at if read_of else None,
+        window_budget=_money(window, policy) if window is not None else budget,
+        launch_budget=_money(row["launch_budget_minor"], policy) if row.get("launch_budget_minor") is not None else None,
+        last_raise=_last_raise(row, policy),
+    )
+
+
+def _last_raise(row: Row, policy: Policy) -> LastRaise | None:
+    if row.get("raise_from_minor") is None or row["last_raise_at"] is None:
+        return None
+    return LastRaise(
+        at=row["last_raise_at"],
+        from_budget=_money(row["raise_from_minor"], policy),
+        to_budget=_money(row["raise_to_minor"], policy),
+        spend_before=_money(row["raise_spend_before"], policy),
+        revenue_before=_money(row["raise_revenue_before"], policy),
+        spend_since=_money(row["raise_spend_since"], policy),
+        revenue_since=_money(row["raise_revenue_since"], policy),
+        impressions_since=int(row["raise_impressions_since"]),
     )

@@ -160,6 +160,9 @@ class Facts(_Fact):
     campaign: CampaignFacts | None = None
     budget: BudgetFacts | None = None
     conversation: ConversationFacts | None = None
+    rejections: tuple[Rejection, ...] = ()
+    """Newest first, within the policy's memory."""
+    blacklist: tuple[Listed, ...] = ()
     restores: str | None = None
     """The done action whose state before this one restores exactly, read from the ledger: an undo."""
     unreadable: tuple[str, ...] = ()
