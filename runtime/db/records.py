@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 
 from knowledge.domain.chain import canonical, sha256
 from knowledge.domain.policy import Policy
+from knowledge.domain.rates import Rate
 from runtime.db.audit_write import append
 from runtime.db.judgements import keep_policy
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, is_id, money, new_id
@@ -207,6 +208,13 @@ class ExchangeRates(Repository):
             base=base, quote=quote, day=day,
         )  # fmt: skip
         return None if row is None else (row["rate"], row["day"])
+
+    async def known(self, since: date, until: date) -> list[Rate]:
+        """Every rate of since..until inclusive, newest first; what `knowledge.domain.rates.convert` chooses from."""
+        rows = await self.all(
+            "select * from exchange_rates where day between :since and :until order by day desc, base, quote", since=since, until=until
+        )
+        return [Rate(day=r["day"], base=r["base"], quote=r["quote"], rate=r["rate"], source=r["source"]) for r in rows]
 
 
 def _decision(row: RowMapping) -> DecisionRecord:
