@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 async def approvals(house: House, slot: datetime) -> dict[str, Any]:
-    """Rejects requests whose time is over."""
-    return {"expired": await house.gate.expire_due()}
+    """Rejects requests whose time is over, and ends graces whose time is over."""
+    return {"expired": await house.gate.expire_due(), "released": await house.gate.release_due()}
 
 
 async def reconcile(house: House, slot: datetime) -> dict[str, Any]:
