@@ -27,7 +27,7 @@ from tools.guardrails import (
     takeover,
     weekly_cap,
 )
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import Rule, finding, restoring
 
 RULES: tuple[Rule, ...] = (
     kill_switch.RULE,
@@ -56,11 +56,17 @@ RULES: tuple[Rule, ...] = (
 def judge(action: Action, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Verdict:
     """Every concerned rule's finding; the worst answer wins. A rule that raises refuses: doubt never becomes permission."""
     findings: list[Finding] = []
+    spared: list[str] = []
     for rule in rules:
         if not rule.concerns(action):
+            continue
+        if rule.pace and restoring(facts):
+            spared.append(rule.id)
             continue
         try:
             findings.append(rule.judge(action, facts, policy))
         except Exception as error:  # the law must answer whatever a rule does; the finding carries the cause
             findings.append(finding("rule_failed", "refuse", failed=rule.id, error=type(error).__name__))
+    if spared:
+        findings.append(finding("restores", "allow", action=facts.restores, spared=", ".join(spared)))
     return Verdict.of(findings, policy.version)

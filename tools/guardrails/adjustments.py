@@ -23,4 +23,5 @@ RULE = Rule(
     (SetBudget, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.adjustments", params={"limit": policy.guardrails.financial.max_adjustments_per_day}),
+    pace=True,
 )

@@ -55,10 +55,12 @@ INCREASE = Rule(
     (SetBudget,),
     _judge_increase,
     lambda policy: Message(id="rule.max_increase", params={"limit": policy.guardrails.financial.max_single_increase}),
+    pace=True,
 )
 APPROVAL = Rule(
     "approval_above",
     (SetBudget,),
     _judge_approval,
     lambda policy: Message(id="rule.approval_above", params={"limit": policy.guardrails.financial.approval_above}),
+    pace=True,
 )

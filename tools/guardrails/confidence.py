@@ -23,4 +23,5 @@ RULE = Rule(
     (SetBudget, PauseCampaign, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.confidence", params={"limit": policy.guardrails.quality.min_confidence}),
+    pace=True,
 )

@@ -26,4 +26,5 @@ RULE = Rule(
     (PauseCampaign,),
     _judge,
     lambda policy: Message(id="rule.min_runtime", params={"hours": policy.guardrails.quality.min_runtime_hours}),
+    pace=True,
 )

@@ -29,4 +29,5 @@ RULE = Rule(
     (PauseCampaign, SetBudget),
     _judge,
     lambda policy: Message(id="rule.no_touch", params={"roas": policy.guardrails.financial.no_touch_roas_above}),
+    pace=True,
 )

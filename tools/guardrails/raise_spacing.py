@@ -26,4 +26,5 @@ RULE = Rule(
     (SetBudget,),
     _judge,
     lambda policy: Message(id="rule.raise_spacing", params={"hours": policy.guardrails.quality.min_hours_between_raises}),
+    pace=True,
 )

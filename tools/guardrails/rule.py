@@ -25,6 +25,8 @@ class Rule:
     applies: tuple[type, ...]
     judge: Callable[[Any, Facts, Policy], Finding]
     sentence: Callable[[Policy], Message]
+    pace: bool = False
+    """Limits how fast and on what evidence things move on. An undo moves back to where they were, so it is not held by these."""
 
     def concerns(self, action: Action) -> bool:
         return isinstance(action, self.applies)
@@ -38,3 +40,8 @@ def finding(rule: str, answer: Answer, /, **params: Any) -> Finding:
 def emergency(action: Action, facts: Facts) -> bool:
     """Whether a pause may pass the rules that protect a running campaign. An agent's own word for it does not count."""
     return isinstance(action, PauseCampaign) and action.emergency and not facts.proposer.startswith("agent:")
+
+
+def restoring(facts: Facts) -> bool:
+    """Whether the action restores exactly what the ledger says was before. An agent's undo is judged like any other change."""
+    return facts.restores is not None and not facts.proposer.startswith("agent:")
