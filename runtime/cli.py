@@ -28,9 +28,14 @@ class _Ceo(typer.Typer):
     """The commands; a question that was answered before and whose answer still holds is answered without loading anything."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not args and not kwargs.get("args") and (code := _answered(sys.argv[1:])) is not None:
-            raise SystemExit(code)
-        return super().__call__(*args, **kwargs)
+        if args or kwargs or sys.argv[1:3] != ["config", "check"]:
+            return super().__call__(*args, **kwargs)
+        from runtime.check_cache import code_stamp
+
+        code = code_stamp()  # of the code as it lies before it is loaded
+        if (ended := _answered(sys.argv[3:], code)) is not None:
+            raise SystemExit(ended)
+        return super().__call__(obj=code)
 
 
 app = _Ceo(
@@ -190,6 +195,7 @@ def db_stop(as_json: Json = False) -> None:
 
 @config_app.command("check")
 def config_check(
+    context: typer.Context,
     as_json: Json = False,
     locale: Annotated[str | None, typer.Option(help="pt-BR or en; default: the file's.")] = None,
     dials: Annotated[bool, typer.Option(help="List every dial with its meaning.")] = True,
@@ -200,28 +206,26 @@ def config_check(
     with plainly(as_json):
         from runtime import config_check as checking
 
-        answer = checking.answer(config, locale, now=_now(), keep=cache)
+        answer = checking.answer(config, locale, now=_now(), keep=cache, code=context.obj)
         raise typer.Exit(_tell(answer, as_json=as_json, dials=dials))
 
 
-def _answered(argv: list[str]) -> int | None:
+def _answered(options: list[str], code: str) -> int | None:
     """Exit code of `ceo config check` told from its cache; None when it must be worked out, or something else was asked.
 
     Typer itself parses options with models that cost more than everything else here, so that the few of this command are read
     by hand; anything unusual is left to Typer.
     """
-    if argv[:2] != ["config", "check"]:
-        return None
     given: dict[str, str | None] = {"--config": None, "--locale": None}
     flags = {"--json": False, "--dials": True}
-    rest = iter(argv[2:])
+    rest = iter(options)
     for word in rest:
         name, equals, value = word.partition("=")
         if name in given:
             value = value if equals else next(rest, "")
             if not value or value.startswith("-"):
                 return None
-            given[name] = value
+            given[name] = str(Path(value)) if name == "--config" else value
         elif word in flags:
             flags[word] = True
         elif word == "--no-dials":
@@ -230,7 +234,7 @@ def _answered(argv: list[str]) -> int | None:
             return None
     from runtime import check_cache
 
-    answer = check_cache.load(check_cache.Ask(given["--config"], given["--locale"]), _now())
+    answer = check_cache.load(check_cache.Ask(given["--config"], given["--locale"]), _now(), code)
     if answer is None:
         return None
     try:

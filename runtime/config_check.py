@@ -41,9 +41,10 @@ MODEL_KEYS = {"openai": "openai_api_key", "anthropic": "anthropic_api_key"}
 AGENTS = ("ceo", "scout", "copywriter", "media_buyer", "analyst", "sdr")
 
 
-def answer(config: Path | None, locale: str | None, *, now: datetime, keep: bool = True) -> Answer:
-    """Reads everything and explains it; a configuration that cannot be read is an answer too. Kept for the next time on `keep`."""
-    recorder = check_cache.Recorder(check_cache.Ask(str(config) if config else None, locale))
+def answer(config: Path | None, locale: str | None, *, now: datetime, keep: bool = True, code: str | None = None) -> Answer:
+    """Reads everything and explains it; a configuration that cannot be read is an answer too. With `keep`, the next time is told
+    from it; `code` is the code's stamp of before it was loaded (default: of now)."""
+    recorder = check_cache.Recorder(check_cache.Ask(str(config) if config else None, locale), code)
     names = [name.upper() for name in Secrets.model_fields]
     recorder.begin(check_cache.Basis(names, [], []))
     found = check_cache.Answer(None, [], now, now + check_cache.SPAN)

@@ -113,6 +113,13 @@ def test_a_change_during_the_check_is_not_kept_under_the_new_state(home: Path, m
     assert kept(home) == []
 
 
+def test_code_that_changed_while_it_was_loaded_keeps_nothing(home: Path) -> None:
+    before = check_cache.code_stamp()
+    (home / "product" / "tools" / "module.py").write_text("LIMIT = 3\n", encoding="utf-8")
+    assert answer(None, None, now=NOW, code=before).report is not None
+    assert kept(home) == []
+
+
 def test_an_answer_ends_with_its_span_and_does_not_reach_back(home: Path) -> None:
     answer(None, None, now=NOW)
     assert load(Ask(), NOW + SPAN - timedelta(seconds=1)) is not None
