@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from runtime.wiring import House
 
 DAYS = 28
+CALIBRATION = timedelta(days=90)
+"""How far back verdicts count for calibration."""
 
 
 def hour_of(moment: datetime) -> int:
@@ -59,6 +61,8 @@ async def build_history(house: House) -> dict[str, Any]:
         days = await tx.analytics.days(today - timedelta(days=DAYS), today)
         products = {p.product.id: p.product for p in await tx.products.list()}
         changes = await tx.decisions.changes(since)
+        # How earlier expectations turned out: an engine that was too sure says less surely what it says next.
+        calibration = await tx.outcomes.calibration(since=now - CALIBRATION, workspace=policy.workspace)
     metrics: dict[str, list[Any]] = {
         k: [] for k in ("campaign_id", "hour", "impressions", "clicks", "spend", "conversions", "revenue")
     }
@@ -106,6 +110,7 @@ async def build_history(house: House) -> dict[str, Any]:
         "metrics": metrics,
         "changes": changes,
         "stock_out": [],
+        "calibration": calibration,
         "account": {
             "adjustments_left": max(0, money.max_adjustments_per_day - done),
             "increase_left": float(max(Decimal(0), room / highest)),

@@ -17,6 +17,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
 from prompts.messages import LOCALES
 from runtime.db.products import ProductRecord
+from runtime.jobs.expectations import expected_of, stated
 from runtime.jobs.history import build_history, optimizer_policy
 from tools.errors import VendorError
 from tools.optimizer.reasons import sentence
@@ -95,12 +96,16 @@ async def publish(house: House, slot: datetime) -> dict[str, Any]:
         plan = plans[draft.id].get("publish")
         if plan is None:
             continue
+        action, key = PublishCampaign.model_validate(plan), f"publish:{draft.id}"
+        async with house.books.transaction() as books:
+            asked = await books.action_by_key(key) is not None
         receipt = await house.gate.submit(
             Proposal(
-                action=PublishCampaign.model_validate(plan),
-                key=f"publish:{draft.id}",
+                action=action,
+                key=key,
                 proposer=MEDIA_BUYER,
                 why=Message(id="why.new_campaign", params={"product": draft.name}),
+                expected=None if asked else await expected_of(house, action, strategy="launch"),
                 priority="high",
             )
         )
@@ -181,7 +186,7 @@ async def _propose(house: House, proposal: dict[str, Any], platform: Any, decisi
             cents = Money.of(f"{Decimal(str(proposal['daily_budget'])):.2f}", policy.currency)
             action = SetBudget(workspace=policy.workspace, platform=platform, campaign_id=campaign_id, daily_budget=cents)
     why = proposal["why"]
-    profit = proposal.get("expected_profit_7d")
+    strategy = policy.targets.strategy
     return await house.gate.submit(
         Proposal(
             action=action,
@@ -196,14 +201,7 @@ async def _propose(house: House, proposal: dict[str, Any], platform: Any, decisi
                 },
             ),
             confidence=None if proposal["confidence"] is None else Decimal(str(round(proposal["confidence"], 4))),
-            expected=None
-            if profit is None
-            else {
-                "profit_7d": round(profit, 2),
-                "low": proposal.get("expected_profit_7d_low"),
-                "high": proposal.get("expected_profit_7d_high"),
-                "currency": policy.currency,
-            },
+            expected=stated(proposal["expected_effect"], policy.currency, method="response", strategy=strategy).plain(),
             evidence=({"table": "decisions", "id": decision_id}, {"table": "analytics", "campaign_id": campaign_id}),
             correlation_id=f"decision:{decision_id}",
         )
