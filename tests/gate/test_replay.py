@@ -90,7 +90,7 @@ async def test_a_decision_is_replayed_by_the_policy_of_its_day(bench: Bench) -> 
     rows = await bench.rows("select version, document from policies order by first_seen_at")
     assert [Policy.model_validate_json(d).version for _, d in rows] == [v for v, _ in rows]
     (changed,) = [c for j in await kept(bench, first.action_id) if (c := under(j, bench.policy))]
-    assert (changed.old, changed.new, [f.rule for f in changed.because]) == ("allow", "ask", ["budget_step"])
+    assert (changed.old, changed.new, [f.rule for f in changed.because]) == ("allow", "ask", ["approval_above"])
     assert second.status == "waiting"
 
 
