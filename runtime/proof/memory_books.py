@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, SendMessage
-from knowledge.domain.books import FINAL, ActionRecord, Refs, Status, Ticket
+from knowledge.domain.books import ActionRecord, Refs, Status, Ticket
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Row, canonical, chain_hash
 from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
@@ -268,6 +268,11 @@ class MemoryTx:
             await self.rows.lock(("tickets", action_id))
         return self.rows.get("tickets", action_id)
 
+    async def open_ticket(self, record: ActionRecord, ticket: Ticket) -> None:
+        await self.rows.step()
+        await self.rows.lock(("tickets", record.id))
+        self.rows.put("tickets", record.id, ticket)
+
     async def save_ticket(self, ticket: Ticket) -> bool:
         await self.rows.step()
         kept = self.rows.get("tickets", ticket.action_id)
@@ -297,11 +302,10 @@ class MemoryTx:
             row = {"action_id": record.id, "kind": record.action.kind, "decided": decided, "agreed": agreed, "by": by, "at": at}
             self.rows.put("agreements", record.id, row)
 
-    async def undo_of(self, action_id: str) -> ActionRecord | None:
+    async def undos(self, action_id: str) -> list[ActionRecord]:
         await self.rows.step()
-        gone = FINAL - {"done"}
-        found = [a for a in self.rows.scan("actions") if a.undo_of == action_id and a.status not in gone]
-        return max(found, key=lambda a: (a.created_at, a.id), default=None)
+        found = [a for a in self.rows.scan("actions") if a.undo_of == action_id]
+        return sorted(found, key=lambda a: (a.created_at, a.id))
 
     async def later_change(self, record: ActionRecord) -> ActionRecord | None:
         await self.rows.step()
@@ -400,8 +404,8 @@ class MemoryBooks:
     def __init__(self) -> None:
         self.store = Store()
         self.living: set[str] = set()
-        self.changed: dict[str, list[Status]] = {}
-        """action -> the statuses it was committed with, in order; for judges."""
+        self.journal: list[tuple[str, Status | None, Status]] = []
+        """(action, status before, status after) of every committed change, in order; for judges."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTx]:
@@ -410,9 +414,8 @@ class MemoryBooks:
             yield tx
             await tx.rows.step()
             for action_id, record in tx.rows.written("actions").items():
-                history = self.changed.setdefault(action_id, [])
-                if not history or history[-1] != record.status:
-                    history.append(record.status)
+                before = self.one("actions", action_id)
+                self.journal.append((action_id, before.status if before else None, record.status))
             tx.rows.commit()
         finally:
             tx.rows.end()
@@ -423,7 +426,7 @@ class MemoryBooks:
         """The committed rows of a table."""
         return list(self.store.rows(table).values())
 
-    def one(self, table: str, key: Any) -> Any | None:
+    def one(self, table: str, key: Any) -> Any:
         return self.store.rows(table).get(key)
 
     def put_campaign(

@@ -1,0 +1,326 @@
+"""The judge: the world's own book of what was accepted, and what may never be found in it.
+
+Knows nothing of the gate's ledger: it sees the writes that arrived, the words that were said to it (kills, noes, yeses) and the policy.
+Amounts are minor units of the policy's currency; days are the account's local days.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import ROUND_CEILING
+from zoneinfo import ZoneInfo
+
+from knowledge.domain.action import Action, Actor, PauseCampaign, PublishCampaign, ResumeCampaign, SendMessage, SetBudget
+from knowledge.domain.clock import Clock
+from knowledge.domain.money import Money
+from knowledge.domain.policy import Policy
+from tools.permit import Permit
+
+RANK = {"viewer": -1, "manager": 0, "admin": 1}
+
+
+@dataclass
+class Unit:
+    """A campaign as its platform has it. `known`, `known_on`: what the gate itself set last, whatever people did by hand since.
+
+    `floor`: the highest budget in force today that the gate answers for; `peak`: the highest of all, by hand too.
+    """
+
+    platform: str
+    external_id: str
+    campaign_id: str | None
+    name: str
+    key: str | None
+    budget: int
+    on: bool
+    known: int
+    known_on: bool
+    floor: int = 0
+    peak: int = 0
+    spent: dict[date, int] = field(default_factory=dict[date, int])
+    reported: dict[date, int] = field(default_factory=dict[date, int])
+    budgets: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
+    hand_at: datetime | None = None
+    writer: str | None = None
+    launched_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was asked for under an action id, and when it was last decided."""
+
+    action: Action
+    proposer: Actor
+    decided_at: datetime
+
+
+class Judge:
+    """The book and its laws. `breaches` are sentences; an empty list is the proof so far."""
+
+    def __init__(self, policy: Policy, clock: Clock, lookup: Callable[[str], Known | None]) -> None:
+        self.policy, self._clock, self._lookup = policy, clock, lookup
+        self._zone = ZoneInfo(policy.time_zone)
+        self.units: dict[tuple[str, str], Unit] = {}
+        self.by_key: dict[tuple[str, str], Unit] = {}
+        self.kills: list[tuple[str, str | None]] = []
+        self.over: dict[str, str] = {}
+        """action -> the last word that was told about it"""
+        self.asked: set[str] = set()
+        self.asked_for: dict[str, Action] = {}
+        """action -> what a proposer or an editor asked for under this id"""
+        self.yes: dict[str, dict[str, str]] = {}
+        self.editors: dict[str, str] = {}
+        """a request made by widening another one -> who did that"""
+        self.talks: dict[str, tuple[str, int]] = {}
+        self.performed: Counter[str] = Counter()
+        self.restoring: set[str] = set()
+        """actions that undo another one"""
+        self.commits = 0
+        self.breaches: list[str] = []
+        self.lines: list[str] = []
+
+    # -- time and money -------------------------------------------------------------------------------------------------------
+
+    def today(self) -> date:
+        return self._clock.now().astimezone(self._zone).date()
+
+    def _times(self, unit: Unit, minor: int) -> int:
+        multiplier = self.policy.multiplier(unit.platform)  # type: ignore[arg-type]
+        return int((minor * multiplier).to_integral_value(ROUND_CEILING))
+
+    def worst(self, unit: Unit, *, by_hand: bool) -> int:
+        """What the platform may take of this campaign today. Without `by_hand`, what people did behind the gate's back is left out."""
+        if not by_hand:
+            running = min(unit.budget, unit.known) if unit.on and unit.known_on else 0
+            return self._times(unit, max(unit.floor, running))
+        running = unit.budget if unit.on else 0
+        return max(self._times(unit, max(unit.floor, running)), unit.reported.get(self.today(), 0))
+
+    def worst_day(self, platform: str, decided_at: datetime) -> int:
+        """The worst day of the whole workspace. By hand counts what the gate could have read when it decided."""
+        return sum(
+            self.worst(u, by_hand=u.platform == platform and (u.hand_at is None or u.hand_at < decided_at))
+            for u in self.units.values()
+        )
+
+    def spent_before_today(self) -> int:
+        """Reported spend of the account-local week before today."""
+        today = self.today()
+        monday = today - timedelta(days=today.weekday())
+        return sum(m for u in self.units.values() for d, m in u.reported.items() if monday <= d < today)
+
+    def begin_day(self) -> None:
+        """A new local day: what ran yesterday may spend anew, by the budget that is in force now."""
+        for unit in self.units.values():
+            unit.floor = min(unit.budget, unit.known) if unit.on and unit.known_on else 0
+            unit.peak = unit.budget if unit.on else 0
+
+    def spend(self, unit: Unit, day: date, chance: random.Random) -> int:
+        """The platform takes some more of what it may take on a day; returns the day's spend so far."""
+        so_far, most = unit.spent.get(day, 0), self._times(unit, unit.peak)
+        unit.spent[day] = max(so_far, chance.choice((most, chance.randint(so_far, max(so_far, most)))))
+        return unit.spent[day]
+
+    # -- what is told ---------------------------------------------------------------------------------------------------------
+
+    def breach(self, sentence: str) -> None:
+        self.breaches.append(f"{self._clock.now().isoformat()} {sentence}")
+
+    def told(self, action_id: str, status: str) -> None:
+        """Somebody was told what became of an action. What is final stays so."""
+        final = ("done", "refused", "suggested", "rejected", "expired", "cancelled", "replaced", "failed")
+        before = self.over.get(action_id)
+        if before in final and status != before:
+            self.breach(f"action {action_id} was {before} and is now said to be {status}")
+        if status in final:
+            self.over[action_id] = status
+            if status not in ("done",) and self.performed[action_id]:
+                self.breach(f"action {action_id} was performed and is said to be {status}")
+        if status == "waiting":
+            self.asked.add(action_id)
+
+    def forbids(self, action_id: str) -> str | None:
+        """Why no write of this action may leave any more; None when nothing was said against it."""
+        if action_id in self.over:
+            return f"it is {self.over[action_id]}"
+        known = self._lookup(action_id)
+        if known is None:
+            return "nobody asked for it"
+        action = known.action
+        if not isinstance(action, PauseCampaign):
+            for scope, target in self.kills:
+                if _covers(scope, target, action, known.proposer):
+                    return f"the kill switch {scope} {target or ''} is set"
+        if isinstance(action, SendMessage) and action.author == "bot":
+            owner = self.talks.get(action.conversation_id)
+            if owner != ("bot", action.epoch):
+                return f"the conversation is with {owner}"
+        return None
+
+    # -- what arrives ---------------------------------------------------------------------------------------------------------
+
+    def created(self, permit: Permit | None, platform: str, action: PublishCampaign, key: str) -> Unit:
+        if (platform, key) in self.by_key:
+            self.breach(f"key {key} made a second campaign on {platform}")
+        ident = f"{platform[0]}{len(self.units) + 1}"
+        unit = Unit(platform, ident, action.campaign_id, action.name, key, action.daily_budget.minor, False, 0, True)
+        unit.launched_by = permit.action_id if permit else None
+        self.units[platform, ident] = unit
+        self.by_key[platform, key] = unit
+        self._note(permit, f"create {ident} {action.daily_budget}")
+        if permit is not None:
+            self._as_asked(permit, unit, action.daily_budget)
+        return unit
+
+    def budgeted(self, permit: Permit | None, unit: Unit, budget: Money) -> None:
+        if permit is None:
+            return
+        repeated = unit.budget == budget.minor and unit.writer == permit.action_id
+        self._as_asked(permit, unit, budget)
+        before = self._room(permit, unit)
+        old = unit.budget
+        unit.budget = unit.known = budget.minor
+        if unit.on:
+            unit.known_on = True
+            unit.floor = max(unit.floor, old if unit.hand_at is None else 0, budget.minor)
+            unit.peak = max(unit.peak, budget.minor)
+        self._note(permit, f"budget {unit.external_id} {old} -> {budget.minor}")
+        self._single_raise(permit, unit, budget.minor)
+        unit.budgets.append((self._clock.now(), budget.minor))
+        self._judged_room(permit, unit, before)
+        if not repeated:
+            self._performed(permit, unit)
+
+    def switched(self, permit: Permit | None, unit: Unit, *, on: bool, operation: str) -> None:
+        if permit is None:
+            return
+        repeated = unit.on == on and unit.writer == permit.action_id
+        self._as_asked(permit, unit, None)
+        before = self._room(permit, unit)
+        unit.on = unit.known_on = on
+        if operation == "activate":
+            unit.known = unit.budget
+            unit.budgets.append((self._clock.now(), unit.budget))
+        if on:
+            unit.floor = max(unit.floor, min(unit.budget, unit.known))
+            unit.peak = max(unit.peak, unit.budget)
+        self._note(permit, f"{operation} {unit.external_id}")
+        self._judged_room(permit, unit, before)
+        if not repeated:
+            self._performed(permit, unit)
+
+    def sent(self, permit: Permit | None, to: str, text: str) -> str:
+        if permit is not None:
+            self._note(permit, f"text to {to}")
+            known = self._lookup(permit.action_id)
+            if known is None or getattr(known.action, "text", None) != text:
+                self.breach(f"another text left under action {permit.action_id}")
+            self.performed[permit.action_id] += 1
+            if self.performed[permit.action_id] > 1:
+                self.breach(f"the text of action {permit.action_id} was sent twice")
+        return f"wamid-{self.commits}"
+
+    def by_hand(self, unit: Unit, *, budget: int | None = None, on: bool | None = None) -> None:
+        """Somebody changed a campaign on the platform itself. A pause by hand is not the gate's to count."""
+        unit.hand_at = self._clock.now()
+        if budget is not None:
+            unit.budget = budget
+        if on is not None:
+            unit.on = on
+            if not on:
+                unit.floor = 0
+        unit.peak = max(unit.peak, unit.budget if unit.on else 0)
+        self.lines.append(f"{self._clock.now():%d %H:%M:%S} BY HAND {unit.external_id} budget {unit.budget} on {unit.on}")
+
+    # -- the laws -------------------------------------------------------------------------------------------------------------
+
+    def _note(self, permit: Permit | None, what: str) -> None:
+        self.commits += 1
+        self.lines.append(f"{self._clock.now():%d %H:%M:%S} ACCEPTED {what} of {permit.action_id if permit else 'nobody'}")
+
+    def _performed(self, permit: Permit, unit: Unit) -> None:
+        since_hand = unit.hand_at is not None and unit.writer == permit.action_id
+        self.performed[permit.action_id] += 1
+        if self.performed[permit.action_id] > 1 and not since_hand:
+            self.breach(f"action {permit.action_id} was performed {self.performed[permit.action_id]} times on {unit.external_id}")
+        unit.writer = permit.action_id
+
+    def _as_asked(self, permit: Permit, unit: Unit, budget: Money | None) -> None:
+        """The write is what was asked for under this id, and enough people said yes to it if people were asked."""
+        known = self._lookup(permit.action_id)
+        if known is None:
+            return
+        action = self.asked_for.get(permit.action_id, known.action)
+        if getattr(action, "campaign_id", None) != unit.campaign_id:
+            self.breach(f"action {permit.action_id} about {getattr(action, 'campaign_id', None)} wrote to {unit.campaign_id}")
+        if budget is not None and getattr(action, "daily_budget", None) != budget:
+            self.breach(f"action {permit.action_id} wrote {budget} and was asked for {getattr(action, 'daily_budget', None)}")
+        if permit.action_id in self.asked:
+            self._people(permit.action_id, action, known.proposer, unit)
+
+    def _people(self, action_id: str, action: Action, proposer: Actor, unit: Unit) -> None:
+        stake: Money | None = getattr(action, "daily_budget", None)
+        if stake is None and isinstance(action, ResumeCampaign):
+            stake = Money(minor=unit.budget, currency=self.policy.currency)
+        need, least = self.policy.quorum(stake)
+        people = {who: role for who, role in self.yes.get(action_id, {}).items() if who != str(proposer)}
+        people.pop(self.editors.get(action_id, ""), None)
+        enough = sum(1 for role in people.values() if RANK[role] >= RANK[least])
+        if enough < need:
+            self.breach(f"action {action_id} was performed with {enough} of {need} yeses of a {least}")
+
+    def _room(self, permit: Permit, unit: Unit) -> int:
+        known = self._lookup(permit.action_id)
+        return self.worst_day(unit.platform, known.decided_at) if known else 0
+
+    def _judged_room(self, permit: Permit, unit: Unit, before: int) -> None:
+        known = self._lookup(permit.action_id)
+        if known is None or isinstance(known.action, PauseCampaign):
+            return
+        limits = self.policy.guardrails.financial
+        after = self.worst_day(unit.platform, known.decided_at)
+        if after <= before:
+            return
+        if after > limits.daily_cap.minor:
+            self.breach(f"daily cap: {before} -> {after} of {limits.daily_cap.minor} by action {permit.action_id}")
+        week = self.spent_before_today() + after
+        if week > limits.weekly_cap.minor and self._same_week(known.decided_at):
+            self.breach(f"weekly cap: {week} of {limits.weekly_cap.minor} by action {permit.action_id}")
+        if isinstance(known.action, PublishCampaign | SetBudget) and unit.budget > limits.max_campaign_budget.minor:
+            self.breach(f"campaign budget: {unit.budget} of {limits.max_campaign_budget.minor} by action {permit.action_id}")
+
+    def _same_week(self, decided_at: datetime) -> bool:
+        """Whether it was decided today: what was decided on another day was judged by that day's spend."""
+        return decided_at.astimezone(self._zone).date() == self.today()
+
+    def _single_raise(self, permit: Permit, unit: Unit, minor: int) -> None:
+        """Many small raises are one large one: judged from the budget in force 24 hours before the decision."""
+        known = self._lookup(permit.action_id)
+        if known is None or unit.hand_at is not None or permit.action_id in self.restoring:
+            return
+        day_ago = known.decided_at - timedelta(hours=24)
+        base = unit.budgets[0][1]
+        for at, budget in unit.budgets:
+            if at <= day_ago:
+                base = budget
+        most = self.policy.guardrails.financial.max_single_increase
+        if minor > base * (1 + most):
+            self.breach(f"single raise: {base} -> {minor} within a day by action {permit.action_id}")
+
+
+def _covers(scope: str, target: str | None, action: Action, proposer: Actor) -> bool:
+    match scope:
+        case "all":
+            return True
+        case "platform":
+            return getattr(action, "platform", None) == target
+        case "campaign":
+            return getattr(action, "campaign_id", None) == target
+        case "conversation":
+            return getattr(action, "conversation_id", None) == target
+        case _:
+            return proposer.id == target
