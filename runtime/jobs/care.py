@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 from knowledge.domain.money import total
 from runtime.db.operations import Severity
-from runtime.jobs import marketing
+from runtime.jobs import marketing, watch
 from runtime.jobs.history import budget_facts
 from runtime.jobs.inbound import take
 from tools.errors import VendorError
 from tools.guardrails.exposure import worst_today
+from tools.watchdog import counted
 
 if TYPE_CHECKING:
     from runtime.wiring import House
@@ -65,7 +66,6 @@ async def alerts(house: House, slot: datetime) -> dict[str, Any]:
     async with house.db.transaction() as tx:
         days = await tx.analytics.days(today - timedelta(days=6), today)
         campaigns = {c.id: c for c in await tx.campaigns.list()}
-    spent = total((d.row.spend for d in days if d.row.day == today), policy.currency)
     opened: list[str] = []
 
     async def set_alert(on: bool, key: str, kind: str, severity: Severity, **params: Any) -> None:
@@ -75,10 +75,16 @@ async def alerts(house: House, slot: datetime) -> dict[str, Any]:
         else:
             await house.resolve(key)
 
+    # What counts as spent: as measured, and at its worst where a platform cannot be read. Over the cap is the watchdog's matter.
+    count = counted(await watch.standing(house), policy)
+    used = count.spent >= money.daily_cap.times(money.alert_at)
     await set_alert(
-        spent >= money.daily_cap.times(money.alert_at), f"spend:{today}", "budget_used", "warning", spent=spent, cap=money.daily_cap
+        used and not count.assumed.minor, f"spend:{today}", "budget_used", "warning", spent=count.spent, cap=money.daily_cap
     )
-    await set_alert(spent > money.daily_cap, f"over:{today}", "over_cap", "critical", spent=spent, cap=money.daily_cap)
+    await set_alert(
+        used and count.assumed.minor > 0, f"spend_unread:{today}", "budget_used_unread", "warning",
+        spent=count.spent, cap=money.daily_cap, assumed=count.assumed, platforms=list(count.unread),
+    )  # fmt: skip
     facts = await budget_facts(house)
     worst = worst_today(None, facts, policy)
     if worst is not None:
@@ -127,6 +133,7 @@ SCHEDULED: dict[str, Job] = {
     "reconcile": reconcile,
     "desk_poll": desk_poll,
     "alerts": alerts,
+    "watch": watch.watch,
 }
 
 

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from runtime.sandbox.adtree import AdBook, Campaign, Hour
 from runtime.sandbox.faults import KINDS
-from runtime.sandbox.market import Market, Shock
+from runtime.sandbox.market import Market, Runaway, Shock
 from runtime.sandbox.money import major_text
 from runtime.sandbox.world import Fault, WebhookTarget, World
 
@@ -51,6 +51,14 @@ class PlannedShock(_Body):
     cpm: float = Field(default=1.0, gt=0)
     ctr: float = Field(default=1.0, ge=0)
     cvr: float = Field(default=1.0, ge=0)
+
+
+class PlannedRunaway(_Body):
+    """Campaigns whose "platform name" matches spend `factor` times what they should for `hours` from now on, past every ceiling."""
+
+    match: str
+    hours: float = Field(gt=0)
+    factor: float = Field(gt=1)
 
 
 class HiddenFacts(_Body):
@@ -186,6 +194,12 @@ def router(world: World, book: AdBook, market: Market) -> APIRouter:
         starts = world.now + timedelta(hours=body.starts_in_hours)
         made = Shock(body.match, starts, starts + timedelta(hours=body.hours), body.cpm, body.ctr, body.cvr)
         market.shocks.append(made)
+        return asdict(made)
+
+    @api.post("/overspend")
+    async def overspend(body: PlannedRunaway) -> dict[str, Any]:
+        made = Runaway(body.match, world.now, world.now + timedelta(hours=body.hours), body.factor)
+        market.runaways.append(made)
         return asdict(made)
 
     @api.get("/truth")

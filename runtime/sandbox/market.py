@@ -105,6 +105,17 @@ class Shock:
     cvr: float = 1.0
 
 
+@dataclass(frozen=True)
+class Runaway:
+    """A platform that breaks its promise between two moments: campaigns whose "platform name" matches want `factor` times as much,
+    and neither the day's nor the week's ceiling holds them."""
+
+    match: str
+    starts_at: datetime
+    ends_at: datetime
+    factor: float
+
+
 @dataclass
 class Demand:
     """How hard one product's audience is being worked: smoothed spend a day, in minor units."""
@@ -170,6 +181,7 @@ class Market:
         self.world = world
         self.book = book
         self.shocks: list[Shock] = []
+        self.runaways: list[Runaway] = []
         self.overrides: list[tuple[str, dict[str, float]]] = []
         self._truths: dict[tuple[str, str, str], Truth] = {}
         self._demand: dict[tuple[str, str], Demand] = {}
@@ -333,9 +345,21 @@ class Market:
         mood = day_factor(self.world.rng("day", account.platform, campaign.key, unit.key, day), ceiling)
         noise = self.world.rng("hour", account.platform, campaign.key, unit.key, index).gauss(1.0, 0.12)
         wanted = round(budget * HOUR_WEIGHT[hour] * mood * share * max(0.3, noise))
+        factor = self._runaway(account.platform, campaign.name)
+        if factor is not None:
+            return round(wanted * factor)
         week = [day - timedelta(days=back) for back in range((weekday + 1) % 7 + 1)]
         weekly = 7 * max(unit.budget_by_day.get(each, 0) for each in week) - sum(unit.spent_by_day.get(each, 0) for each in week)
         return max(0, min(wanted, math.floor(top * ceiling) - spent, weekly))
+
+    def _runaway(self, platform: str, name: str) -> float | None:
+        now = self.world.now
+        matching = (
+            r.factor
+            for r in self.runaways
+            if r.starts_at < now <= r.ends_at and re.search(r.match, f"{platform} {name}", re.IGNORECASE)
+        )
+        return max(matching, default=None)
 
     def _respect_cap(self, account: Account, runs: list[_Run]) -> None:
         if account.spend_cap is None:
