@@ -51,6 +51,7 @@ PACE = Schedules(
     reconcile="35 */4 * * *",
     desk_poll="50 */4 * * *",
     alerts="40 */4 * * *",
+    watch="5 * * * *",
 )
 """The operator's schedules; what looks after the house minute by minute comes less often: a simulated week has ten thousand of them."""
 
