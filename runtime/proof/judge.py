@@ -179,7 +179,7 @@ class Judge:
     def budgeted(self, permit: Permit | None, unit: Unit, budget: Money) -> None:
         if permit is None:
             return
-        repeated = unit.budget == budget.minor and unit.writer == permit.action_id
+        repeated = unit.budget == budget.minor and self.performed[permit.action_id] > 0
         self._as_asked(permit, unit, budget)
         before = self._room(permit, unit)
         old = unit.budget
@@ -198,7 +198,7 @@ class Judge:
     def switched(self, permit: Permit | None, unit: Unit, *, on: bool, operation: str) -> None:
         if permit is None:
             return
-        repeated = unit.on == on and unit.writer == permit.action_id
+        repeated = unit.on == on and self.performed[permit.action_id] > 0
         self._as_asked(permit, unit, None)
         before = self._room(permit, unit)
         unit.on = unit.known_on = on

@@ -241,12 +241,13 @@ class MemoryTx:
         await self.rows.step()
         return self._kills()
 
-    async def add_kill(self, kill: KillSwitch) -> None:
+    async def add_kill(self, kill: KillSwitch) -> bool:
         await self.rows.step()
         await self.rows.lock(("kill", kill.scope, kill.target))
         if any((k.scope, k.target) == (kill.scope, kill.target) for k in self._kills()):
-            raise ValueError(f"a kill switch {kill.scope} {kill.target or ''} is set already")
+            return False
         self.rows.put("kills", kill.id, {"kill": kill, "lifted_by": None, "lifted_at": None})
+        return True
 
     async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool:
         await self.rows.step()

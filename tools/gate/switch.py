@@ -23,9 +23,8 @@ async def kill(core: Core, scope: Scope, target: str | None, actor: Actor, reaso
     now = core.clock.now()
     stop = KillSwitch(id=str(uuid.uuid4()), scope=scope, target=target, reason=reason, set_by=str(actor), set_at=now)
     async with core.books.transaction() as tx:
-        if any((k.scope, k.target) == (scope, target) for k in await tx.kills()):
+        if not await tx.add_kill(stop):
             return Outcome(ok=True, status="killed", message=Message(id="gate.already_killed", params={"scope": scope}))
-        await tx.add_kill(stop)
         payload = {"kill_id": stop.id, "scope": scope, "target": target, "reason": reason}
         await tx.audit("kill.set", str(actor), now, payload)
         await tx.emit("kill.set", now, payload | {"actor": str(actor)})
