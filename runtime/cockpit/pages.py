@@ -10,7 +10,7 @@ from runtime.cockpit.auth import Session
 from runtime.cockpit.regions import REGIONS, Regions
 from runtime.cockpit.web import Web
 from runtime.cockpit.words import Words
-from runtime.db.cockpit_reads import ActionRow
+from runtime.db.action_reads import ActionRow
 
 CHAT_LINES = 30
 

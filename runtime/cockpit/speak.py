@@ -18,7 +18,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from runtime.cockpit.numbers import DASH, Numbers
 from runtime.cockpit.words import Words
-from runtime.db.cockpit_reads import ActionRow
+from runtime.db.action_reads import ActionRow
 
 SPENDS = frozenset(kind.model_fields["kind"].default for kind in SPENDING)
 SOON = timedelta(hours=1)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.clock import day_bounds, week_bounds
-from knowledge.domain.facts import BudgetFacts, Exposure, KillSwitch, Reservation
+from knowledge.domain.facts import BudgetFacts, Exposure, Reservation
 from knowledge.domain.money import Money
-from knowledge.domain.policy import Policy
-from runtime.db.uow import Database
+from runtime.db.action_reads import ActionReads
 
 PEOPLE_KINDS = ("message.", "desk.", "crm.")
 """Action kinds that quote leads: not for viewers (the same line as the row policies draw)."""
@@ -55,44 +53,6 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class ActionRow:
-    """An action with its ticket and the names it needs to be read by a person."""
-
-    id: str
-    kind: str
-    platform: str | None
-    campaign_id: str | None
-    campaign_name: str | None
-    campaign_status: str | None
-    args: dict[str, Any]
-    fingerprint: str
-    proposer_kind: str
-    proposer_id: str
-    why: dict[str, Any] | None
-    evidence: list[dict[str, Any]]
-    expected: dict[str, Any] | None
-    confidence: str | None
-    status: str
-    verdict: dict[str, Any] | None
-    facts: dict[str, Any] | None
-    policy_version: str | None
-    error: dict[str, Any] | None
-    created_at: datetime
-    closed_at: datetime | None
-    at: datetime
-    undone: bool
-    ticket_status: str | None
-    priority: str | None
-    exposure: Money | None
-    requested_at: datetime | None
-    expires_at: datetime | None
-    decided_by: str | None
-    decision_reason: str | None
-    quorum: int
-    votes: int
-
-
-@dataclass(frozen=True)
 class AlertRow:
     id: str
     kind: str
@@ -125,68 +85,8 @@ class LiveRow:
     at: datetime
 
 
-_ACTION = """
-select a.id, a.kind, a.platform, a.campaign_id, c.name as campaign_name, c.status as campaign_status, a.args, a.fingerprint,
-  a.proposer_kind, a.proposer_id, a.why, a.evidence, a.expected, a.confidence, a.status, a.verdict, a.facts, a.policy_version,
-  a.error, a.created_at, a.closed_at, coalesce(a.closed_at, a.execution_started_at, a.decided_at, a.created_at) as at,
-  exists (select from actions u where u.undo_of = a.id and u.status not in ('refused', 'failed', 'rejected', 'expired')) as undone,
-  p.status as ticket_status, p.priority, p.exposure_minor, p.exposure_currency, p.requested_at, p.expires_at, p.decided_by,
-  p.decision_reason, coalesce(p.quorum, 1) as quorum, coalesce(jsonb_array_length(p.votes), 0) as votes
-from actions a left join approvals p on p.action_id = a.id left join campaigns c on c.id = a.campaign_id
-"""
-
-
-def _action(row: Any) -> ActionRow:
-    exposure = None
-    if row.exposure_minor is not None:
-        exposure = Money(minor=row.exposure_minor, currency=row.exposure_currency)
-    confidence = None if row.confidence is None else str(row.confidence)
-    return ActionRow(
-        str(row.id),
-        row.kind,
-        row.platform,
-        row.campaign_id,
-        row.campaign_name,
-        row.campaign_status,
-        row.args,
-        row.fingerprint,
-        row.proposer_kind,
-        row.proposer_id,
-        row.why,
-        list(row.evidence or []),
-        row.expected,
-        confidence,
-        row.status,
-        row.verdict,
-        row.facts,
-        row.policy_version,
-        row.error,
-        row.created_at,
-        row.closed_at,
-        row.at,
-        row.undone,
-        row.ticket_status,
-        row.priority,
-        exposure,
-        row.requested_at,
-        row.expires_at,
-        row.decided_by,
-        row.decision_reason,
-        row.quorum,
-        row.votes,
-    )
-
-
-class CockpitReads:
+class CockpitReads(ActionReads):
     """The page's questions. Each method is one short read; `workspace`, currency, zone and multipliers come from the policy."""
-
-    def __init__(self, database: Database, policy: Policy) -> None:
-        self._engine = database.engine
-        self._policy = policy
-
-    async def _all(self, sql: str, **values: Any) -> list[Any]:
-        async with self._engine.connect() as connection:
-            return await self._rows(connection, sql, **values)
 
     @staticmethod
     async def _rows(connection: AsyncConnection, sql: str, **values: Any) -> list[Any]:
@@ -367,55 +267,6 @@ class CockpitReads:
             tuple(o.currency for o in others),
         )
 
-    async def pending(self, limit: int) -> list[ActionRow]:
-        """Actions that wait for a manager: most pressing first."""
-        rows = await self._all(
-            _ACTION
-            + """
-            where a.workspace = :workspace and p.status = 'pending' order by
-              case p.priority when 'critical' then 0 when 'high' then 1 when 'normal' then 2 else 3 end, p.expires_at, a.id
-            limit :n
-            """,
-            workspace=self._policy.workspace,
-            n=limit,
-        )
-        return [_action(row) for row in rows]
-
-    async def action(self, action_id: str) -> ActionRow | None:
-        """One action by id; None for an unknown or malformed id."""
-        try:
-            wanted = UUID(action_id)
-        except ValueError:
-            return None
-        rows = await self._all(
-            _ACTION + " where a.id = :id and a.workspace = :workspace", id=wanted, workspace=self._policy.workspace
-        )
-        return _action(rows[0]) if rows else None
-
-    async def feed(self, limit: int, *, people: bool) -> list[ActionRow]:
-        """The latest actions, whatever became of them. Without `people`, none that quotes a lead."""
-        rows = await self._all(
-            _ACTION
-            + " where a.workspace = :workspace and a.kind not in ('message.read', 'desk.mirror') and (:people or a.kind like 'campaign.%') "
-            + "order by coalesce(a.closed_at, a.execution_started_at, a.decided_at, a.created_at) desc, a.id limit :n",
-            workspace=self._policy.workspace,
-            people=people,
-            n=limit,
-        )
-        return [_action(row) for row in rows]
-
-    async def decided(self, since: datetime, limit: int) -> list[ActionRow]:
-        """Campaign changes that took effect since a moment, oldest first: the marks on the chart."""
-        rows = await self._all(
-            _ACTION
-            + " where a.workspace = :workspace and a.kind like 'campaign.%' and a.status = 'done' and a.closed_at >= :since "
-            + "order by a.closed_at desc limit :n",
-            workspace=self._policy.workspace,
-            since=since,
-            n=limit,
-        )
-        return [_action(row) for row in reversed(rows)]
-
     async def alerts(self, limit: int) -> list[AlertRow]:
         """Unresolved alerts: unseen before seen, worst first."""
         rows = await self._all(
@@ -429,16 +280,6 @@ class CockpitReads:
             n=limit,
         )
         return [AlertRow(str(r.id), r.kind, r.severity, r.message, r.opened_at, r.acknowledged_at, r.acknowledged_by) for r in rows]
-
-    async def kills(self) -> list[KillSwitch]:
-        """Stops in force, oldest first."""
-        rows = await self._all(
-            "select id, scope, target, reason, set_by, set_at from kill_switches where lifted_at is null order by set_at, id"
-        )
-        return [
-            KillSwitch(id=str(r.id), scope=r.scope, target=r.target or None, reason=r.reason, set_by=r.set_by, set_at=r.set_at)
-            for r in rows
-        ]
 
     async def campaigns(self, today: date, limit: int) -> list[CampaignRow]:
         """Campaigns that were ever launched, biggest seven-day spend first."""
