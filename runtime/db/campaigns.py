@@ -247,7 +247,7 @@ class Campaigns(Repository):
         """Oldest first, of one campaign or of all."""
         rows = await self.all(
             """select * from budget_changes where (cast(:campaign as text) is null or campaign_id = :campaign)
-                 and (cast(:since as timestamptz) is null or at >= :since) order by at, id""",
+                 and (cast(:since as timestamptz) is null or at >= :since) order by at, seq""",
             campaign=campaign_id, since=since,
         )  # fmt: skip
         return [

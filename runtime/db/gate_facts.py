@@ -33,18 +33,18 @@ left join lateral (
   from analytics a where a.campaign_id = c.id and a.level = 'campaign' and a.hour is null and a.day > :week_ago) s on true
 left join lateral (
   select max(greatest(from_minor, to_minor)) as highest,
-    (array_agg(from_minor order by at, id))[1] as day_from_minor, (array_agg(to_minor order by at, id))[1] as day_to_minor
+    (array_agg(from_minor order by at, seq))[1] as day_from_minor, (array_agg(to_minor order by at, seq))[1] as day_to_minor
   from budget_changes x where x.campaign_id = c.id and x.at >= :day_start and x.at < :day_end) b on true
 left join lateral (
-  select (array_agg(from_minor order by at, id))[1] as window_from_minor,
-    (array_agg(to_minor order by at, id))[1] as window_to_minor,
-    (array_agg(from_minor order by at, id) filter (where at > :day_ago))[1] as day_ago_minor,
-    (array_agg(to_minor order by at, id) filter (where at > :day_ago))[1] as first_to_minor
+  select (array_agg(from_minor order by at, seq))[1] as window_from_minor,
+    (array_agg(to_minor order by at, seq))[1] as window_to_minor,
+    (array_agg(from_minor order by at, seq) filter (where at > :day_ago))[1] as day_ago_minor,
+    (array_agg(to_minor order by at, seq) filter (where at > :day_ago))[1] as first_to_minor
   from budget_changes x
   where c.id = :target and x.campaign_id = c.id and x.at > least(cast(:window_start as timestamptz), :day_ago)) w on true
 left join lateral (
   select at, from_minor, to_minor from budget_changes x
-  where c.id = :target and x.campaign_id = c.id and x.to_minor > x.from_minor order by at desc, id limit 1) r on true
+  where c.id = :target and x.campaign_id = c.id and x.to_minor > x.from_minor order by at desc, seq desc limit 1) r on true
 left join lateral (
   select coalesce(sum(spend_minor) filter (where a.day < g.day), 0) as raise_spend_before,
     coalesce(sum(revenue_minor) filter (where a.day < g.day), 0) as raise_revenue_before,

@@ -81,15 +81,15 @@ class SpendBooks(Repository):
                  u.closed_at as resumed_at, u.exposures
                from campaigns c
                left join lateral (select to_minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
-                 order by at desc, id limit 1) p on true
+                 order by at desc, seq desc limit 1) p on true
                left join lateral (select max(minor) as highest from (
                    (select to_minor as minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
-                      and x.at < :start order by at desc, id limit 1)
+                      and x.at < :start order by at desc, seq desc limit 1)
                    union all select greatest(from_minor, to_minor) from budget_changes x where x.campaign_id = c.id
                       and x.currency = c.currency and x.at >= :start and x.at < :end) all_of_it) h on true
                left join lateral (select max(minor) as highest from (
                    (select to_minor as minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
-                      and x.at < :before order by at desc, id limit 1)
+                      and x.at < :before order by at desc, seq desc limit 1)
                    union all select greatest(from_minor, to_minor) from budget_changes x where x.campaign_id = c.id
                       and x.currency = c.currency and x.at >= :before and x.at < :start) all_of_it) b on true
                left join analytics t on t.platform = c.platform and t.external_id = c.external_id and t.level = 'campaign'
@@ -175,12 +175,12 @@ class SpendBooks(Repository):
         """Budget changes upward that actions of ours made since a moment, oldest first, with what undid or followed them."""
         return await self.all(
             """select b.action_id, b.campaign_id, b.from_minor, b.to_minor, b.currency, b.at, c.platform, c.name, c.status,
-                 exists (select 1 from budget_changes l where l.campaign_id = b.campaign_id and l.at > b.at) as followed,
+                 exists (select 1 from budget_changes l where l.campaign_id = b.campaign_id and (l.at, l.seq) > (b.at, b.seq)) as followed,
                  exists (select 1 from actions u where u.undo_of = b.action_id
                    and u.status not in ('refused', 'failed', 'cancelled', 'expired')) as undone
                from budget_changes b join campaigns c on c.id = b.campaign_id
                where c.workspace = :workspace and b.at >= :since and b.from_minor is not null and b.to_minor > b.from_minor
-                 and b.action_id is not null order by b.at, b.id""",
+                 and b.action_id is not null order by b.at, b.seq""",
             workspace=workspace, since=since,
         )  # fmt: skip
 

@@ -17,3 +17,6 @@ alter table approvals add constraint approvals_status_check check (status in (
 alter table approvals add column role text not null default 'manager' check (role in ('manager', 'admin'));
 alter table approvals add column edited_by text;
 alter table approvals add column narrower boolean not null default false;
+
+-- Two changes of one moment have an order: the baseline of a window is where its first change began.
+alter table budget_changes add column seq bigint generated always as identity;
