@@ -61,6 +61,8 @@ class PgGateTx:
         return _record(row) if row else None
 
     async def action(self, action_id: str, *, lock: bool = False) -> ActionRecord | None:
+        if not _is_id(action_id):
+            return None
         row = await self._one(f"select * from actions where id = :id{' for update' if lock else ''}", id=action_id)
         return _record(row) if row else None
 
@@ -246,12 +248,14 @@ class PgGateTx:
             for r in rows
         )
 
-    async def add_kill(self, kill: KillSwitch) -> None:
-        await self._do(
+    async def add_kill(self, kill: KillSwitch) -> bool:
+        count = await self._do(
             "insert into kill_switches (id, scope, target, reason, set_by, set_at)"
-            " values (:id, :scope, :target, :reason, :set_by, :set_at)",
+            " values (:id, :scope, :target, :reason, :set_by, :set_at)"
+            " on conflict (scope, target) where lifted_at is null do nothing",
             **(kill.model_dump() | {"target": kill.target or ""}),
         )
+        return count == 1
 
     async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool:
         try:
@@ -269,6 +273,8 @@ class PgGateTx:
     # -- tickets --------------------------------------------------------------------------------------------------------------
 
     async def ticket(self, action_id: str, *, lock: bool = False) -> Ticket | None:
+        if not _is_id(action_id):
+            return None
         row = await self._one(f"select * from approvals where action_id = :id{' for update' if lock else ''}", id=action_id)
         if row is None:
             return None
@@ -341,6 +347,8 @@ class PgGateTx:
         )
 
     async def undos(self, action_id: str) -> list[ActionRecord]:
+        if not _is_id(action_id):
+            return []
         return [
             _record(row)
             for row in await self._rows("select * from actions where undo_of = :id order by created_at, id", id=action_id)
@@ -454,6 +462,14 @@ class PgGateBooks:
             kept = await tx.tell_all()
             await tx.live.flush()
         self._law.settle(kept)
+
+
+def _is_id(value: str) -> bool:
+    """Whether the database could know it at all: what people type or paste is not always an id."""
+    try:
+        return bool(uuid.UUID(value))
+    except ValueError:
+        return False
 
 
 def _record(row: Any) -> ActionRecord:
