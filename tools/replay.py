@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from knowledge.domain.action import Action, parse_action
 from knowledge.domain.chain import canonical, first_difference, judgement_hash, sha256
-from knowledge.domain.decision import CampaignFigures, build_document
+from knowledge.domain.decision import CampaignFigures, DecisionDocument, build_document
 from knowledge.domain.facts import Facts
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding, Verdict
@@ -65,7 +65,9 @@ class Decision:
     told_text: str | None
 
 
-Problem = Literal["judgement_missing", "record_changed", "policy_missing", "policy_changed", "action_missing", "unreadable", "inputs_missing"]
+Problem = Literal[
+    "judgement_missing", "record_changed", "policy_missing", "policy_changed", "action_missing", "unreadable", "inputs_missing"
+]
 
 
 @dataclass(frozen=True)
@@ -133,11 +135,11 @@ def replay_judgement(kept: Judgement, *, law: str) -> Replayed:
     if found is not None:
         return Replayed(kept.action_id or str(kept.seq), kept.at, what, False, problem=found)
     assert kept.action_id and kept.facts_text and kept.verdict_text and kept.policy_text  # problem_of has looked
-    args = json.loads(kept.payload_text).get("action")
-    if not isinstance(args, dict):
+    args = _told(kept.payload_text).get("action")
+    if args is None:
         return Replayed(kept.action_id, kept.at, what, False, problem="action_missing")
     try:
-        replayed = rejudge(args, kept.facts_text, kept.policy_text)  # pyright: ignore[reportUnknownArgumentType]
+        replayed = rejudge(args, kept.facts_text, kept.policy_text)
     except ValidationError:
         return Replayed(kept.action_id, kept.at, what, False, problem="unreadable", other_law=kept.law != law)
     if replayed == kept.verdict_text:
@@ -149,7 +151,7 @@ def problem_of(kept: Judgement) -> Problem | None:
     """Why a judgement cannot be made again: something is missing, or is not what the chain says it was."""
     if kept.digest is None or kept.facts_text is None or kept.verdict_text is None or kept.action_id is None:
         return "judgement_missing"
-    told = json.loads(kept.payload_text)
+    told = _told(kept.payload_text)
     version, policy_hash, law = kept.policy_version or "", kept.policy_hash or "", kept.law or ""
     own = judgement_hash(kept.action_id, version, policy_hash, law, kept.facts_text, kept.verdict_text)
     if told.get("judgement") != kept.digest or own != kept.digest:
@@ -183,19 +185,38 @@ def under(kept: Judgement, policy: Policy) -> Changed | None:
 # -- decisions of the optimizer ---------------------------------------------------------------------------------------------------
 
 
-def make_document(history: dict[str, Any], dials: dict[str, Any], figures: list[CampaignFigures], at: datetime, policy: Policy) -> Any:
-    """(document, proposals) of one decision round: what the loop does, from what it saw."""
+@dataclass(frozen=True)
+class Round:
+    """One decision round: the document, what the engine proposed, and the hash of every digit of the proposals."""
+
+    document: DecisionDocument
+    proposals: list[dict[str, Any]]
+    history: dict[str, Any]
+
+    @property
+    def proposals_hash(self) -> str:
+        return sha256(json.dumps(self.proposals, sort_keys=True, separators=(",", ":"), default=str))
+
+
+def decision_round(
+    history: dict[str, Any], dials: dict[str, Any], figures: list[CampaignFigures], at: datetime, policy: Policy
+) -> Round:
+    """What the loop decides from what it saw. The history is taken as its kept text says it, so that a replay sees the very same.
+
+    Raises what `tools.optimizer.decide` and `build_document` raise.
+    """
     from tools.optimizer import decide
 
-    proposals = decide(history, dials)
-    return build_document(at, proposals, figures, currency=policy.currency, decided_by=policy.targets.strategy), proposals
+    seen: dict[str, Any] = json.loads(canonical(history))
+    proposals = decide(seen, dials)
+    document = build_document(at, proposals, figures, currency=policy.currency, decided_by=policy.targets.strategy)
+    return Round(document, proposals, seen)
 
 
-def redecide(kept: Decision, policy: Policy, dials: dict[str, Any]) -> str:
-    """The decision document's canonical JSON, made again from what was seen. Raises ValidationError, ValueError, KeyError."""
+def redecide(kept: Decision, policy: Policy, dials: dict[str, Any]) -> Round:
+    """The round made again from what was seen. Raises ValidationError, ValueError, KeyError."""
     figures = FIGURES.validate_json(kept.figures_text or "[]")
-    document, _ = make_document(json.loads(kept.history_text), dials, figures, kept.at.astimezone(UTC), policy)
-    return canonical(document)
+    return decision_round(json.loads(kept.history_text), dials, figures, kept.at.astimezone(UTC), policy)
 
 
 def replay_decision(kept: Decision, dials: Dials) -> Replayed:
@@ -207,19 +228,23 @@ def replay_decision(kept: Decision, dials: Dials) -> Replayed:
     assert kept.policy_text is not None  # decision_problem has looked
     try:
         policy = Policy.model_validate_json(kept.policy_text)
-        replayed = redecide(kept, policy, dials(policy))
+        again = redecide(kept, policy, dials(policy))
     except (ValidationError, ValueError, KeyError):
         return Replayed(kept.id, kept.at, what, False, problem="unreadable")
-    if replayed == kept.document_text:
-        return Replayed(kept.id, kept.at, what, True)
-    return _different(kept.id, kept.at, what, kept.document_text, replayed, other_law=False)
+    replayed = canonical(again.document)
+    if replayed != kept.document_text:
+        return _different(kept.id, kept.at, what, kept.document_text, replayed, other_law=False)
+    recorded = _told(kept.told_text or "{}").get("proposals_hash")
+    if recorded != again.proposals_hash:
+        return Replayed(kept.id, kept.at, what, False, recorded, again.proposals_hash, "proposals")
+    return Replayed(kept.id, kept.at, what, True)
 
 
 def decision_problem(kept: Decision) -> Problem | None:
     """Why a decision cannot be made again."""
     if kept.figures_text is None or kept.document_hash is None:
         return "inputs_missing"
-    told = json.loads(kept.told_text) if kept.told_text else {}
+    told = _told(kept.told_text or "{}")
     hashes = (sha256(kept.history_text), sha256(kept.document_text), sha256(kept.figures_text))
     if hashes != (told.get("history_hash"), told.get("document_hash"), told.get("figures_hash")):
         return "record_changed"
@@ -228,12 +253,28 @@ def decision_problem(kept: Decision) -> Problem | None:
     return "policy_changed" if sha256(kept.policy_text)[:12] != kept.policy_version else None
 
 
-def moves(document: dict[str, Any]) -> dict[str, tuple[str, Any]]:
-    """campaign -> (kind, budget after) of what a document proposes: by this two documents are told apart for a person."""
-    return {
-        action["campaign_id"]: (action["action_type"], action["proposed_change"]["budget_to"]["minor"])
-        for action in document["immediate_actions"]
-    }
+Move = tuple[str, int | None]
+"""What a document does with a campaign: the kind of action, and the daily budget after it in minor units."""
+
+
+def moves(document: dict[str, Any]) -> dict[str, Move]:
+    """campaign -> move."""
+    return {a["campaign_id"]: (a["action_type"], a["proposed_change"]["budget_to"]["minor"]) for a in document["immediate_actions"]}
+
+
+def moves_changed(kept: Decision, new: Policy, dials: dict[str, Any]) -> list[dict[str, Any]]:
+    """Campaigns that the optimizer would have moved otherwise under another policy's dials, from the same history.
+
+    Raises ValueError when the record cannot be decided again, KeyError or ValidationError when it cannot be read.
+    """
+    if (problem := decision_problem(kept)) not in (None, "policy_missing", "policy_changed"):
+        raise ValueError(problem)
+    before, after = moves(json.loads(kept.document_text)), moves(redecide(kept, new, dials).document.model_dump(mode="json"))
+    return [
+        {"campaign_id": name, "old": before.get(name), "new": after.get(name)}
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
 
 
 def _different(id: str, at: datetime, what: str, recorded: str, replayed: str, other_law: bool) -> Replayed:
@@ -241,3 +282,7 @@ def _different(id: str, at: datetime, what: str, recorded: str, replayed: str, o
     # Equal values in another spelling are a difference too: the record was not written by us.
     path, before, after = where or ("(spelling)", recorded[:200], replayed[:200])
     return Replayed(id, at, what, False, before, after, path, other_law=other_law)
+
+
+def _told(payload_text: str) -> dict[str, Any]:
+    return json.loads(payload_text)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel
 
@@ -99,8 +99,8 @@ class Chain:
         for anchor in anchors:
             self._anchors.setdefault(anchor.seq, []).append(anchor)
 
-    def take(self, row: Row, *, same_payload: bool = True) -> Break | None:
-        """None when the row continues the chain. `same_payload`: the queryable copy says the same as the hashed text."""
+    def take(self, row: Row, copy: str | None = None) -> Break | None:
+        """None when the row continues the chain. `copy`: the payload as queries see it, which must say the same as the hashed text."""
         expected = self.seq + 1
         if row.seq != expected:
             return Break(expected if row.seq > expected else row.seq, "missing" if row.seq > expected else "reordered")
@@ -108,7 +108,7 @@ class Chain:
             return Break(row.seq, "changed")
         if row.prev_hash != self.hash:
             return Break(row.seq, "link")
-        if not same_payload:
+        if copy is not None and json.loads(copy, parse_float=Decimal) != json.loads(row.payload_text, parse_float=Decimal):
             return Break(row.seq, "payload")
         for anchor in self._anchors.get(row.seq, ()):
             if anchor.hash != row.hash:
@@ -128,23 +128,23 @@ class Chain:
 
 def first_difference(recorded: Any, replayed: Any, path: str = "") -> tuple[str, Any, Any] | None:
     """(path, recorded, replayed) of the first place in which two JSON values differ; None when they are the same to the letter."""
-    if isinstance(recorded, Mapping) and isinstance(replayed, Mapping):
-        for key in sorted({*recorded, *replayed}, key=str):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownLambdaType]
-            place = f"{path}.{key}" if path else str(key)  # pyright: ignore[reportUnknownArgumentType]
-            if key not in recorded or key not in replayed:
-                return place, recorded.get(key, "absent"), replayed.get(key, "absent")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            if (found := first_difference(recorded[key], replayed[key], place)) is not None:
+    if isinstance(recorded, dict) and isinstance(replayed, dict):
+        one, other = cast(dict[str, Any], recorded), cast(dict[str, Any], replayed)
+        for key in sorted({*one, *other}):
+            place = f"{path}.{key}" if path else key
+            if key not in one or key not in other:
+                return place, one.get(key, "(absent)"), other.get(key, "(absent)")
+            if (found := first_difference(one[key], other[key], place)) is not None:
                 return found
         return None
-    if _list(recorded) and _list(replayed):
-        for index, (one, other) in enumerate(zip(recorded, replayed, strict=False)):
+    if isinstance(recorded, list) and isinstance(replayed, list):
+        left, right = cast(list[Any], recorded), cast(list[Any], replayed)
+        for index, (one, other) in enumerate(zip(left, right, strict=False)):
             if (found := first_difference(one, other, f"{path}[{index}]")) is not None:
                 return found
-        if len(recorded) != len(replayed):
-            return f"{path}.length", len(recorded), len(replayed)
-        return None
+        return None if len(left) == len(right) else (f"{path}.length", len(left), len(right))
+    return _leaf(cast(Any, recorded), cast(Any, replayed), path)
+
+
+def _leaf(recorded: Any, replayed: Any, path: str) -> tuple[str, Any, Any] | None:
     return None if type(recorded) is type(replayed) and recorded == replayed else (path, recorded, replayed)
-
-
-def _list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

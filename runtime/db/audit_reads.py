@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tools.replay import Decision, Judgement
 
 from knowledge.domain.chain import Anchor, Break, Chain, Row
+from tools.replay import Decision, Judgement
 
 _CHAIN = """select seq, at, kind, actor, action_id::text as action_id, payload_text, prev_hash, hash,
-    payload = cast(payload_text as jsonb) as same from audit_log"""
+    payload::text as copy from audit_log"""
 _JUDGEMENTS = """select l.seq, l.kind, l.at, l.actor, l.action_id::text as action_id, l.payload_text,
     j.digest, j.policy_version, j.policy_hash, j.law, j.facts::text as facts, j.verdict::text as verdict, p.document
   from audit_log l left join judgements j on j.seq = l.seq left join policies p on p.version = j.policy_version
@@ -53,7 +53,7 @@ async def walk(conn: AsyncConnection, anchors: Iterable[Anchor] = ()) -> tuple[i
     # payload is there for queries, payload_text is what was hashed: they must say the same.
     result = await conn.stream(text(f"{_CHAIN} order by seq"))
     async for row in result.mappings():
-        broken = chain.take(_row(row), same_payload=bool(row["same"]))
+        broken = chain.take(_row(row), row["copy"])
         if broken is not None:
             return chain.rows, broken
     return chain.rows, chain.end()
@@ -71,20 +71,39 @@ def _row(row: Any) -> Row:
     )  # fmt: skip
 
 
-async def rows(
-    conn: AsyncConnection, *, since: datetime | None = None, until: datetime | None = None, kind: str | None = None
-) -> AsyncIterator[Row]:
-    """Rows of the log in their order; `kind` is a whole kind or a beginning like `approval.`."""
-    where = [
-        clause
-        for clause, on in (("at >= :since", since), ("at < :until", until), ("starts_with(kind, :kind)", kind))
-        if on is not None
-    ]
-    sql = f"{_CHAIN}{' where ' if where else ''}{' and '.join(where)} order by seq"
-    values = {k: v for k, v in (("since", since), ("until", until), ("kind", kind)) if v is not None}
-    result = await conn.stream(text(sql), values)
+async def stretch(
+    conn: AsyncConnection, *, since: datetime | None = None, until: datetime | None = None
+) -> tuple[int, str, int, str]:
+    """(first seq, hash before it, last seq, its hash) of the unbroken stretch that holds every row of a window; (1, "", 0, "")
+    when there is none. Rows between may lie a moment outside: several processes' clocks write one log."""
+    row = (
+        await conn.execute(
+            text(
+                """with w as (select min(seq) as first, max(seq) as last from audit_log
+                    where at >= coalesce(cast(:since as timestamptz), '-infinity')
+                      and at < coalesce(cast(:until as timestamptz), 'infinity'))
+                  select w.first, w.last, a.prev_hash, b.hash from w
+                  join audit_log a on a.seq = w.first join audit_log b on b.seq = w.last"""
+            ),
+            {"since": since, "until": until},
+        )
+    ).first()
+    return (row.first, row.prev_hash, row.last, row.hash) if row else (1, "", 0, "")
+
+
+async def rows(conn: AsyncConnection, *, first: int, last: int, kind: str | None = None) -> AsyncIterator[Row]:
+    """Rows of a stretch in their order; `kind` is a whole kind or a beginning like `approval.`."""
+    result = await conn.stream(
+        text(f"{_CHAIN} where seq between :first and :last and starts_with(kind, :kind) order by seq"),
+        {"first": first, "last": last, "kind": kind or ""},
+    )
     async for row in result.mappings():
         yield _row(row)
+
+
+async def newest(conn: AsyncConnection) -> datetime | None:
+    """The moment of the newest row."""
+    return (await conn.execute(text("select max(at) from audit_log"))).scalar_one()
 
 
 async def judgements(

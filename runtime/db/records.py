@@ -56,14 +56,15 @@ class Decisions(Repository):
         history: Any,
         policy: Policy,
         figures: Any,
+        proposals_hash: str,
         at: datetime,
         workspace: str = DEFAULT_WORKSPACE,
         decision_id: str | None = None,
     ) -> str:
         """Stores a decision with all that it was made from, tells the audit log, and returns its id.
 
-        `history`, `figures` and `document` are kept in their canonical spelling, which is what the hashes are of. Give
-        `decision_id` to make a retried job store it once.
+        `history`, `figures` and `document` are kept in their canonical spelling, which is what the hashes are of;
+        `proposals_hash` is of what the engine said before it was worded as a document. Give `decision_id` to make a retried job store it once.
         """
         chosen = decision_id or new_id()
         texts = {"document": canonical(document), "history": canonical(history), "figures": canonical(figures)}
@@ -77,6 +78,7 @@ class Decisions(Repository):
         )  # fmt: skip
         if stored:
             told = {"decision_id": chosen, "strategy": strategy, "policy_version": policy.version, **hashes}
+            told["proposals_hash"] = proposals_hash
             await append(self.connection, "decision.made", "system:optimizer", at, told)
             await keep_policy(self.connection, policy, at)
         return chosen

@@ -21,7 +21,7 @@ from runtime.jobs.expectations import expected_of, stated
 from runtime.jobs.history import build_history, optimizer_policy
 from tools.errors import VendorError
 from tools.optimizer.reasons import sentence
-from tools.replay import make_document
+from tools.replay import decision_round
 
 if TYPE_CHECKING:
     from runtime.db.campaigns import CampaignRecord
@@ -151,7 +151,8 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
     history = await build_history(house)
     dials = optimizer_policy(policy)
     figures = await campaign_figures(house)
-    document, proposals = make_document(history, dials, figures, now, policy)
+    made = decision_round(history, dials, figures, now, policy)
+    document, proposals = made.document, made.proposals
     async with house.db.transaction() as tx:
         decision_id = await tx.decisions.add(
             at=now,
@@ -159,6 +160,7 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
             document=document,
             history=history,
             figures=figures,
+            proposals_hash=made.proposals_hash,
             policy=policy,
             workspace=policy.workspace,
         )

@@ -54,7 +54,9 @@ async def test_every_judgement_of_a_day_is_made_again_to_the_letter(bench: Bench
     found = await replays(bench)
     assert len(found) >= 12
     assert [r for r in found if not r.identical] == []
-    ((judged, told),) = await bench.rows("select (select count(*) from judgements), (select count(distinct action_id) from judgements)")
+    ((judged, told),) = await bench.rows(
+        "select (select count(*) from judgements), (select count(distinct action_id) from judgements)"
+    )
     assert judged == len(found) and told == (await bench.rows("select count(*) from actions"))[0][0]
     async with bench.engine.connect() as conn:
         assert not (await audit_reads.gaps(conn)).any
@@ -124,7 +126,7 @@ async def test_a_verdict_that_the_law_does_not_give_is_named_with_its_place(benc
     from tools.guardrails import RULES, judge
 
     def without(action: Any, facts: Any, policy: Any) -> Any:
-        return judge(action, facts, policy, tuple(r for r in RULES if r.id != "budget_step"))
+        return judge(action, facts, policy, tuple(r for r in RULES if r.id != "approval_above"))
 
     assert guardrails.judge is judge
     monkeypatch.setattr(replay, "judge", without)

@@ -18,7 +18,7 @@ create table judgements (
   law text not null,
   facts json not null,
   verdict json not null,
-  digest text not null unique
+  digest text not null
 );
 create index judgements_action on judgements (action_id, seq);
 create index judgements_at on judgements (at);
