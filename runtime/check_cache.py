@@ -13,10 +13,8 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import stat
 import sys
-import tempfile
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -93,6 +91,8 @@ def _stamp(place: str) -> str:
         seen = os.stat(place)
     except OSError:
         return "none"
+    if stat.S_ISDIR(seen.st_mode):  # what was put in or taken out; permissions and owner say nothing
+        return f"{seen.st_ino} {seen.st_mtime_ns}"
     return f"{seen.st_ino} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}"
 
 
@@ -168,7 +168,7 @@ class Recorder:
 
     def __init__(self, ask: Ask, code: str | None = None) -> None:
         self.ask = ask
-        self.key = secrets.token_bytes(32)
+        self.key = os.urandom(32)
         self.code = code or code_stamp()
         self.basis: Basis | None = None
         self.before: str | None = None
@@ -211,7 +211,8 @@ def _secret(name: str) -> bool:
 
 def _write(place: Path, content: bytes) -> None:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, draft = tempfile.mkstemp(dir=place.parent, prefix=".draft-")  # mode 0600
+    draft = place.with_name(f".draft-{os.urandom(8).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "wb") as file:
             file.write(content)

@@ -28,14 +28,14 @@ class _Ceo(typer.Typer):
     """The commands; a question that was answered before and whose answer still holds is answered without loading anything."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if args or kwargs or sys.argv[1:3] != ["config", "check"]:
+        if args or "args" in kwargs or sys.argv[1:3] != ["config", "check"]:
             return super().__call__(*args, **kwargs)
         from runtime.check_cache import code_stamp
 
         code = code_stamp()  # of the code as it lies before it is loaded
         if (ended := _answered(sys.argv[3:], code)) is not None:
             raise SystemExit(ended)
-        return super().__call__(obj=code)
+        return super().__call__(obj=code, **kwargs)
 
 
 app = _Ceo(

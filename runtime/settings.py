@@ -243,11 +243,15 @@ class Settings(BaseModel):
     path: Path
 
 
-class _Loader(yaml.SafeLoader):
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The C parser where PyYAML was built with it: ten times faster, and every command reads this file."""
+
+
+class _Loader(_Parser):
     """YAML whose decimals stay decimal: no cent is lost to a float."""
 
 
-def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
+def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:
     return Decimal(str(loader.construct_scalar(node)).replace("_", ""))
 
 
@@ -278,15 +282,16 @@ def load_operator(path: Path) -> Operator:
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file; copy agentos.yaml from the project, or name yours in CEO_CONFIG"]) from None
     try:
-        node = yaml.compose(source, Loader=_Loader)
-        raw = yaml.load(source, Loader=_Loader)
+        loader = _Loader(source)
+        node = loader.get_single_node()
+        lines = _lines(node)
+        raw = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}" if mark else ""
         raise ConfigError([f"{path}{place}: not readable as YAML: {getattr(error, 'problem', error)}"]) from None
     if not isinstance(raw, dict):
         raise ConfigError([f"{path}: is empty or not a mapping; start from the project's agentos.yaml"])
-    lines = _lines(node)
     problems = _money(raw, path, lines)
     if problems:
         raise ConfigError(problems)

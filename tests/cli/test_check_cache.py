@@ -260,6 +260,16 @@ def test_the_command_answers_from_the_cache_in_every_form(home: Path) -> None:
     assert machine["ok"] is True and len(machine["policy"]) >= 20
 
 
+def test_asking_as_a_module_uses_the_cache_as_well(home: Path) -> None:
+    assert ceo(home).returncode == 0
+    (file,) = kept(home)
+    before = file.read_bytes()
+    assert ceo(home, "--config", "./agentos.yaml").returncode == 0
+    assert len(kept(home)) == 2
+    assert ceo(home).returncode == ceo(home, "--config=agentos.yaml").returncode == 0
+    assert len(kept(home)) == 2 and file.read_bytes() == before, "a check that was made anew has a key of its own"
+
+
 def test_a_failing_check_is_told_alike_from_the_cache(home: Path) -> None:
     (home / "work" / "agentos.yaml").write_text("workspac: x\n")
     for as_json in ((), ("--json",)):

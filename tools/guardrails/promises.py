@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from knowledge.domain.action import SendMessage
 from knowledge.domain.facts import Facts
@@ -32,37 +33,41 @@ _MOVE = (
     r"(?:entreg\w*|cheg\w*|envi(?:o|amos|aremos|ado|ada)\b|despach\w*|prazo|instal\w*|fica(?:m|r[aá])? pront\w+|deliver\w*|ship\w*)"
 )
 
-PATTERNS: dict[str, re.Pattern[str]] = {
-    "price": re.compile(
+PATTERNS: dict[str, str] = {
+    "price": (
         rf"(?:r\s?\$|us\$|\$|€|\bbrl|\busd)\s*\d|\b{_AMOUNT}\s*{_CODE}|"
         rf"\b(?:custa(?:m|r[aá])?|sai por|fica por|fica em|pre[cç]o (?:é|e|de)|valor (?:é|e|de)|por apenas|s[oó] por|"
         rf"(?:fa[cç]o|fazemos|fecho|fechamos|vendo|vendemos) por|costs?|priced at)\s+(?:de\s+)?{_SUM}|"
         rf"\b(?:pre[cç]o|valor|price)\s*:\s*{_SUM}|"
-        rf"\b{_AMOUNT}\s*(?:x|vezes|parcelas)\s+(?:de\s+\d|sem juros|no cart[aã]o|iguais)|\b{_AMOUNT}\s+[aà] vista\b|\bsem juros\b",
-        re.I,
+        rf"\b{_AMOUNT}\s*(?:x|vezes|parcelas)\s+(?:de\s+\d|sem juros|no cart[aã]o|iguais)|\b{_AMOUNT}\s+[aà] vista\b|\bsem juros\b"
     ),
-    "discount": re.compile(
+    "discount": (
         rf"\b(?!100\s*%(?!\s*(?:de\s+)?(?:desconto|off)))(?!cem por cento(?!\s+de desconto)){_AMOUNT}\s*(?:%|por cento|percent)|"
         r"\b(?:posso|podemos|consigo|conseguimos|vou|vamos|damos|dou|fa[cç]o|fazemos|tem|temos|ganha|com|"
         r"garanto|garantimos|we can|i can)\b[^.?!]{0,40}\b(?:desconto|abatimento|brinde|cortesia|gr[aá]tis|de gra[cç]a|discount)\b|"
         r"\b(?:frete|entrega|instala[cç][aã]o)\s+(?:é\s+)?(?:gr[aá]tis|gratuit[oa]|de gra[cç]a|por nossa conta|sem custo)\b|"
-        r"\bfree (?:shipping|delivery|installation)\b|\bmetade do pre[cç]o\b|\bhalf price\b",
-        re.I,
+        r"\bfree (?:shipping|delivery|installation)\b|\bmetade do pre[cç]o\b|\bhalf price\b"
     ),
-    "deadline": re.compile(
+    "deadline": (
         rf"\b{_MOVE}[^.?!]{{0,40}}\b{_AMOUNT}\s*{_SPAN}|\b(?:em|in) (?:at[eé] )?{_AMOUNT}\s*{_SPAN}[^.?!]{{0,25}}\b{_MOVE}|"
         rf"\b{_MOVE}[^.?!]{{0,25}}\b{_DAY}|\b{_DAY}(?: mesmo)?[^.?!]{{0,15}}\b(?:entreg\w*|cheg\w*|despach\w*|deliver\w*)\b|"
-        rf"\b(?:em|in) at[eé] {_AMOUNT}\s*{_SPAN}",
-        re.I,
+        rf"\b(?:em|in) at[eé] {_AMOUNT}\s*{_SPAN}"
     ),
-    "availability": re.compile(
+    "availability": (
         r"\b(?:temos|tem|h[aá]|est[aá]|possu[ií]mos)\b[^.?!]{0,30}\b(?:em estoque|no estoque|pronta[- ]entrega|"
         r"dispon[ií]ve(?:l|is) (?:agora|hoje|j[aá]|sim|imediat\w+|para retirada|em estoque))|\bpronta[- ]entrega\b|\bin stock\b|"
         r"\b(?:temos|restam|s[oó] temos|sobraram)\s+(?:s[oó]\s+|apenas\s+|mais\s+)?(?!um\b|uma\b)"
-        rf"{_AMOUNT}\s+(?:unidades?|pe[cç]as?)",
-        re.I,
+        rf"{_AMOUNT}\s+(?:unidades?|pe[cç]as?)"
     ),
 }
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """Compiled on the first text: most processes, such as a command that prints the policy, never judge one."""
+    return {kind: re.compile(pattern, re.I) for kind, pattern in PATTERNS.items()}
+
+
 _MARKS = re.compile(r"[*_~`\u200b-\u200f\u2060\ufeff]")
 """WhatsApp's bold, italics and struck text, and characters that cannot be seen: an amount stays one in bold."""
 _SENTENCE = re.compile(r"[^.?!]*(?:[.](?=\d)[^.?!]*)*[.?!]*")
@@ -78,7 +83,7 @@ def promised(text: str) -> list[tuple[str, str]]:
     # Lines are joined: "custa" at the end of one and the amount on the next is still a price.
     for match in _SENTENCE.finditer(re.sub(r"\s+", " ", _MARKS.sub("", text))):
         sentence = match[0]
-        for kind, pattern in PATTERNS.items():
+        for kind, pattern in _patterns().items():
             hit = pattern.search(sentence)
             if hit and not (kind in ("deadline", "availability") and _INTERROGATIVE.search(sentence)):
                 found.append((kind, hit.group(0).strip()))
