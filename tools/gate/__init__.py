@@ -95,6 +95,10 @@ class Gate:
         """A manager's "do this instead"; Outcome.action_id names the new request."""
         return await people.edit(self._core, action_id, actor, changes, reason, fingerprint)
 
+    async def preview(self, action_id: str, actor: Actor, changes: dict[str, Any]) -> Outcome:
+        """What the rules would say to an edit. Changes nothing; Outcome.status is allow, ask or refuse."""
+        return await people.preview(self._core, action_id, actor, changes)
+
     async def extend(self, action_id: str, actor: Actor, hours: int) -> Outcome:
         """More time for a waiting request, or a longer grace for a scheduled action."""
         return await people.extend(self._core, action_id, actor, hours)

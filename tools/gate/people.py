@@ -124,6 +124,36 @@ async def edit(
     `changes` are fields of the action as JSON values; Outcome.action_id names the new action. What the rules allow by themselves is
     done at once; what they ask for waits, and its editor may approve it only when the edit asks for less than the request did.
     """
+    wanted = await _edited(core, action_id, actor, changes, fingerprint)
+    if isinstance(wanted, Outcome):
+        return wanted
+    record, action = wanted
+    look = await core.look(action)
+    async with core.books.transaction() as tx:
+        answer, made = await _instead(core, tx, record, action, actor, reason, look)
+    return outcome(await execute(core, made.id)) if made is not None and made.status == "authorised" else answer
+
+
+async def preview(core: Core, action_id: str, actor: Actor, changes: dict[str, Any]) -> Outcome:
+    """What the rules say to a request with these changes, on fresh facts. Changes nothing; `status` is their answer."""
+    wanted = await _edited(core, action_id, actor, changes, None)
+    if isinstance(wanted, Outcome):
+        return wanted
+    record, action = wanted
+    if record.status != "waiting":
+        return no("gate.already_decided", status=record.status)
+    look, now = await core.look(action), core.clock.now()
+    async with core.books.transaction() as tx:
+        facts = await core.facts(tx, action, record.proposer, record.confidence, look, now, excluding=record.id)
+    verdict = judge(action, facts, core.policy())
+    message = Message(id=f"gate.preview_{verdict.answer}")
+    return Outcome(ok=verdict.answer != "refuse", status=verdict.answer, message=message, findings=verdict.reasons)
+
+
+async def _edited(
+    core: Core, action_id: str, actor: Actor, changes: dict[str, Any], fingerprint: str | None
+) -> tuple[ActionRecord, Action] | Outcome:
+    """The request and the action that the changes make of it; or what is wrong with them."""
     if not may_decide(actor):
         return no("gate.not_allowed", actor=str(actor))
     async with core.books.transaction() as tx:
@@ -139,13 +169,10 @@ async def edit(
         return no("gate.edit_field", field=str(error.args[0]), allowed=allowed)
     except ValidationError as error:
         first = error.errors()[0]
-        return no("gate.edit_invalid", field=".".join(str(part) for part in first["loc"]), problem=first["msg"])
+        return no("gate.edit_invalid", field=".".join(str(part) for part in first["loc"]), problem=first["msg"], kind=first["type"])
     if action.fingerprint() == record.fingerprint:
         return no("gate.edit_nothing")
-    look = await core.look(action)
-    async with core.books.transaction() as tx:
-        answer, made = await _instead(core, tx, record, action, actor, reason, look)
-    return outcome(await execute(core, made.id)) if made is not None and made.status == "authorised" else answer
+    return record, action
 
 
 async def _instead(
