@@ -508,9 +508,10 @@ class Episode:
         """The platform's figures of today reach the ledger."""
         today = self.judge.today()
         row = self.books.one("campaigns", unit.campaign_id)
-        if row is not None and row["external_id"] == unit.external_id and today in unit.spent:
-            unit.reported[today] = unit.spent[today]
-            self.books.put_spend(row["id"], today, brl(unit.spent[today]), revenue=unit.spent[today] * 2, impressions=500)
+        ours = unit.campaign_id if row is not None and row["external_id"] == unit.external_id else None
+        if today in unit.spent:
+            minor = unit.reported[today] = unit.spent[today]
+            self.books.put_spend(ours, unit.platform, unit.external_id, today, brl(minor), revenue=minor * 2, impressions=500)
 
     async def op_seconds(self, chance: random.Random) -> None:
         self._pass(timedelta(seconds=chance.choice((5, 61, 200))))

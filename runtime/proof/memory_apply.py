@@ -33,7 +33,7 @@ def campaign_row(
     """A row of the table campaigns."""
     return {
         "id": campaign_id, "workspace": workspace, "platform": platform, "name": name, "external_id": external_id,
-        "status": status, "delivery": delivery, "currency": budget.currency, "daily_budget_minor": budget.minor,
+        "status": status, "delivery": delivery, "currency": budget.currency, "daily_budget_minor": budget.minor, "launch_budget_minor": budget.minor,
         "launched_at": launched_at, "last_change_at": launched_at, "synced_at": launched_at, "paused_at": None,
     }  # fmt: skip
 

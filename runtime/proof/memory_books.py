@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,11 +13,11 @@ from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, 
 from knowledge.domain.books import ActionRecord, Refs, Status, Ticket
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Row, canonical, chain_hash
-from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
+from knowledge.domain.fact_building import Windows, campaign_facts
 from knowledge.domain.facts import ConversationFacts, Facts, KillSwitch
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
-from runtime.proof import memory_apply
+from runtime.proof import memory_apply, memory_facts
 from runtime.proof.store import Store, Transaction
 
 _FIELDS = frozenset(
@@ -155,64 +155,14 @@ class MemoryTx:
         await self.rows.step()
         facts = Facts(now=now, proposer=str(proposer), confidence=confidence, kills=self._kills())
         if isinstance(action, CAMPAIGN):
-            at = Windows.at(now, policy.time_zone)
-            return campaign_facts(facts, action, platform, policy, at, self._ledger_rows(action, policy, at, excluding))
+            at = Windows.at(now, policy.time_zone, policy.guardrails)
+            rows = memory_facts.ledger_rows(self.rows, action, policy, at, excluding)
+            return campaign_facts(facts, action, platform, policy, at, rows)
         if isinstance(action, CONVERSATION):
             if self.rows.get("conversations", action.conversation_id) is not None:
                 await self.rows.lock(("conversations", action.conversation_id))
             return facts.model_copy(update={"conversation": self._conversation(action.conversation_id)})
         return facts
-
-    def _ledger_rows(self, action: CampaignAction, policy: Policy, at: Windows, excluding: str | None) -> LedgerRows:
-        workspace = action.workspace
-        campaigns = sorted(
-            (c for c in self.rows.scan("campaigns") if c["workspace"] == workspace and c["external_id"] is not None),
-            key=lambda c: c["id"].encode(),
-        )
-        spent, foreign = 0, False
-        for day in self.rows.scan("analytics"):
-            if day["workspace"] == workspace and at.monday <= day["day"] < at.today:
-                spent += day["spend_minor"]
-                foreign = foreign or day["currency"] != policy.currency
-        adjustments = sum(
-            1
-            for a in self.rows.scan("actions")
-            if a.action.kind in ADJUSTMENTS
-            and a.status in COUNTED
-            and at.day_start <= a.decided_at < at.day_end
-            and a.id != excluding
-            and a.action.workspace == workspace
-        )
-        held = [
-            r
-            for r in self.rows.scan("reservations")
-            if r["status"] == "held" and r["workspace"] == workspace and r["action_id"] != excluding
-        ]
-        return LedgerRows(
-            campaigns=[self._campaign_row(c, at) for c in campaigns],
-            held=sorted(held, key=lambda r: r["action_id"]),
-            week_spent=spent,
-            week_foreign=foreign,
-            adjustments=adjustments,
-        )
-
-    def _campaign_row(self, campaign: Mapping[str, Any], at: Windows) -> dict[str, Any]:
-        days = [d for d in self.rows.scan("analytics") if d["campaign_id"] == campaign["id"] and d["day"] > at.week_ago]
-        changes = sorted(self.rows.get("budget_changes", campaign["id"]) or (), key=lambda x: x["at"])
-        today = [max(x["from_minor"] or 0, x["to_minor"]) for x in changes if at.day_start <= x["at"] < at.day_end]
-        since = next((x for x in changes if x["at"] > at.day_ago), None)
-        raises = [x["at"] for x in changes if x["from_minor"] is not None and x["to_minor"] > x["from_minor"]]
-        return {
-            **campaign,
-            "spent_today": sum(d["spend_minor"] for d in days if d["day"] == at.today),
-            "spend7": sum(d["spend_minor"] for d in days),
-            "revenue7": sum(d["revenue_minor"] for d in days),
-            "impressions7": sum(d["impressions"] for d in days),
-            "highest_today": max(today, default=0),
-            "day_ago_minor": since["from_minor"] if since else None,
-            "first_to_minor": since["to_minor"] if since else None,
-            "last_raise_at": max(raises, default=None),
-        }
 
     def _conversation(self, conversation_id: str) -> ConversationFacts | None:
         talk: Talk | None = self.rows.get("conversations", conversation_id)
@@ -441,11 +391,21 @@ class MemoryBooks:
         self.store.rows("campaigns")[campaign_id] = row
 
     def put_spend(
-        self, campaign_id: str, day: date, spend: Money, *, revenue: int = 0, impressions: int = 0, workspace: str = "default"
+        self,
+        campaign_id: str | None,
+        platform: str,
+        external_id: str,
+        day: date,
+        spend: Money,
+        *,
+        revenue: int = 0,
+        impressions: int = 0,
+        workspace: str = "default",
     ) -> None:
         """What the platform reported of a campaign's account-local day; a later report of the same day replaces it."""
-        self.store.rows("analytics")[campaign_id, day] = {
-            "workspace": workspace, "campaign_id": campaign_id, "day": day, "spend_minor": spend.minor,
+        self.store.rows("analytics")[platform, external_id, day] = {
+            "workspace": workspace, "campaign_id": campaign_id, "platform": platform, "external_id": external_id,
+            "day": day, "spend_minor": spend.minor,
             "currency": spend.currency, "revenue_minor": revenue, "impressions": impressions,
         }  # fmt: skip
 

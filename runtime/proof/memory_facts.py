@@ -1,0 +1,162 @@
+"""The rows of which facts are built, out of the tables in memory: the twin of the queries in runtime.db.gate_facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from knowledge.domain.action import PublishCampaign
+from knowledge.domain.books import ActionRecord
+from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows
+from knowledge.domain.policy import Policy
+from runtime.proof.store import Transaction
+
+CHANGES = (*ADJUSTMENTS, "campaign.publish")
+_NO_RAISE = {
+    "last_raise_at": None, "raise_from_minor": None, "raise_to_minor": None, "raise_spend_before": 0, "raise_revenue_before": 0,
+    "raise_spend_since": 0, "raise_revenue_since": 0, "raise_impressions_since": 0,
+}  # fmt: skip
+
+
+def ledger_rows(rows: Transaction, action: CampaignAction, policy: Policy, at: Windows, excluding: str | None) -> LedgerRows:
+    """One look at everything that concerns the workspace's money."""
+    workspace = action.workspace
+    campaigns = sorted(
+        (c for c in rows.scan("campaigns") if c["workspace"] == workspace and c["external_id"] is not None),
+        key=lambda c: c["id"].encode(),
+    )
+    days: dict[str, list[Mapping[str, Any]]] = {}
+    spent: dict[tuple[str, str], dict[str, Any]] = {}
+    foreign = False
+    for day in rows.scan("analytics"):
+        days.setdefault(day["campaign_id"], []).append(day)
+        if day["workspace"] == workspace and at.monday <= day["day"] <= at.today:
+            place = (day["platform"], day["external_id"])
+            sums = spent.setdefault(place, {"platform": place[0], "external_id": place[1], "before": 0, "today": 0})
+            sums["before" if day["day"] < at.today else "today"] += day["spend_minor"]
+            foreign = foreign or day["currency"] != policy.currency
+    moves: list[ActionRecord] = []
+    noes: list[dict[str, Any]] = []
+    for a in rows.scan("actions"):
+        if a.action.workspace != workspace:
+            continue
+        kind = a.action.kind
+        if kind in CHANGES and a.status in COUNTED and at.day_start <= a.decided_at < at.day_end and a.id != excluding:
+            moves.append(a)
+        if a.status in ("rejected", "refused") and getattr(a.action, "campaign_id", None) == action.campaign_id:
+            _no(rows, a, at, noes)
+    moves.sort(key=lambda a: (a.decided_at, a.id))
+    held = [
+        r
+        for r in rows.scan("reservations")
+        if r["status"] == "held" and r["workspace"] == workspace and r["action_id"] != excluding
+    ]
+    noes.sort(key=lambda r: r["action_id"])
+    noes.sort(key=lambda r: r["at"], reverse=True)
+    return LedgerRows(
+        campaigns=[_campaign(rows, c, days.get(c["id"], []), action, policy, at) for c in campaigns],
+        held=sorted(held, key=lambda r: r["action_id"]),
+        week_spent=sum(row["before"] for row in spent.values()),
+        week_foreign=foreign,
+        adjustments=sum(1 for a in moves if a.action.kind in ADJUSTMENTS),
+        spent=list(spent.values()),
+        moves=[
+            {"campaign_id": getattr(a.action, "campaign_id", None), "kind": a.action.kind, "done": a.status == "done"}
+            for a in moves
+        ],
+        rejections=noes,
+        listed=_listed(rows, action),
+    )
+
+
+def _no(rows: Transaction, record: ActionRecord, at: Windows, noes: list[dict[str, Any]]) -> None:
+    ticket = rows.get("tickets", record.id)
+    if ticket is None or ticket.status != "rejected" or not (ticket.decided_by or "").startswith("user:"):
+        return
+    if ticket.decided_at <= at.rejected_since:
+        return
+    budget = getattr(record.action, "daily_budget", None)
+    noes.append(
+        {
+            "action_id": record.id,
+            "kind": record.action.kind,
+            "by": ticket.decided_by,
+            "reason": ticket.reason,
+            "at": ticket.decided_at,
+            "proposed_minor": budget.minor if budget is not None else None,
+            "current_minor": record.facts.campaign.daily_budget.minor if record.facts.campaign else None,
+        }
+    )
+
+
+def _campaign(
+    rows: Transaction,
+    campaign: Mapping[str, Any],
+    days: list[Mapping[str, Any]],
+    action: CampaignAction,
+    policy: Policy,
+    at: Windows,
+) -> dict[str, Any]:
+    changes = rows.get("budget_changes", campaign["id"]) or ()
+    if any(b["at"] < a["at"] for a, b in pairwise(changes)):
+        changes = sorted(changes, key=lambda x: x["at"])  # a stable sort: the order of one moment's changes stays
+    week = [d for d in days if d["day"] > at.week_ago]
+    today = [x for x in changes if at.day_start <= x["at"] < at.day_end]
+    return {
+        **campaign,
+        "spent_today": sum(d["spend_minor"] for d in week if d["day"] == at.today),
+        "spend7": sum(d["spend_minor"] for d in week),
+        "revenue7": sum(d["revenue_minor"] for d in week),
+        "impressions7": sum(d["impressions"] for d in week),
+        "highest_today": max((max(x["from_minor"] or 0, x["to_minor"]) for x in today), default=0),
+        "day_from_minor": today[0]["from_minor"] if today else None,
+        "day_to_minor": today[0]["to_minor"] if today else None,
+        **_of_target(changes if campaign["id"] == action.campaign_id else (), days, policy, at),
+    }
+
+
+def _of_target(changes: Any, days: list[Mapping[str, Any]], policy: Policy, at: Windows) -> dict[str, Any]:
+    """What is asked of the judged campaign alone."""
+    window = next((x for x in changes if x["at"] > min(at.window_start, at.day_ago)), None)
+    since = next((x for x in changes if x["at"] > at.day_ago), None)
+    raised = [x for x in changes if x["from_minor"] is not None and x["to_minor"] > x["from_minor"]]
+    found = dict(_NO_RAISE)
+    if raised:
+        last = raised[-1]
+        found |= {"last_raise_at": last["at"], "raise_from_minor": last["from_minor"], "raise_to_minor": last["to_minor"]}
+        if last["at"] >= at.raised_since:
+            day = last["at"].astimezone(ZoneInfo(policy.time_zone)).date()
+            before = [d for d in days if day - timedelta(days=7) <= d["day"] < day and d["day"] < at.today]
+            after = [d for d in days if day < d["day"] < at.today]
+            found |= {
+                "raise_spend_before": sum(d["spend_minor"] for d in before),
+                "raise_revenue_before": sum(d["revenue_minor"] for d in before),
+                "raise_spend_since": sum(d["spend_minor"] for d in after),
+                "raise_revenue_since": sum(d["revenue_minor"] for d in after),
+                "raise_impressions_since": sum(d["impressions"] for d in after),
+            }
+    return {
+        "window_from_minor": window["from_minor"] if window else None,
+        "window_to_minor": window["to_minor"] if window else None,
+        "day_ago_minor": since["from_minor"] if since else None,
+        "first_to_minor": since["to_minor"] if since else None,
+        **found,
+    }
+
+
+def _listed(rows: Transaction, action: CampaignAction) -> list[dict[str, Any]]:
+    if not isinstance(action, PublishCampaign):
+        return []
+    parts = [action.name, action.landing_url, *(part for c in action.creatives for part in (c.headline, c.text))]
+    shown, creatives = "\n".join(parts).lower(), {c.id.lower() for c in action.creatives}
+    found = [
+        row
+        for row in rows.scan("blacklist")
+        if (row["kind"] == "product" and row["value"] == action.product_id.lower())
+        or (row["kind"] == "creative" and row["value"] in creatives)
+        or (row["kind"] in ("term", "brand") and row["value"] in shown)
+    ]
+    return sorted(found, key=lambda row: (row["kind"], row["value"]))
