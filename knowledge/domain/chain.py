@@ -93,7 +93,8 @@ class Chain:
     """
 
     def __init__(self, start: tuple[int, str] = (0, ""), anchors: Iterable[Anchor] = ()) -> None:
-        self.seq, self.hash = start
+        self.seq: int = start[0]
+        self.hash: str = start[1]
         self.rows = 0
         self._anchors: dict[int, list[Anchor]] = {}
         for anchor in anchors:
@@ -143,7 +144,7 @@ def first_difference(recorded: Any, replayed: Any, path: str = "") -> tuple[str,
             if (found := first_difference(one, other, f"{path}[{index}]")) is not None:
                 return found
         return None if len(left) == len(right) else (f"{path}.length", len(left), len(right))
-    return _leaf(cast(Any, recorded), cast(Any, replayed), path)
+    return _leaf(recorded, replayed, path)
 
 
 def _leaf(recorded: Any, replayed: Any, path: str) -> tuple[str, Any, Any] | None:

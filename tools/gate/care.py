@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
+from knowledge.domain.action import CAMPAIGN, PublishCampaign
+from knowledge.domain.books import ActionRecord, GateTx
+from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
+from knowledge.domain.verdict import Verdict
+from tools.errors import VendorError
 from tools.gate import people
 from tools.gate.answers import Receipt, receipt
 from tools.gate.core import Core
-from tools.gate.performing import execute
+from tools.gate.performing import close, execute
 from tools.guardrails import kill_switch
 
 STALE = timedelta(minutes=15)
 """An authorised action that nobody executed for this long is judged again before it leaves."""
+SETTLE = timedelta(minutes=2)
+"""A creation whose answer was lost is not sent again before this: the platforms' lists lag behind what they made."""
 
 
 async def expire_due(core: Core) -> int:
@@ -62,27 +70,101 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
             raise LookupError(action_id)
         if await core.alive(tx, record):  # somebody else was faster with it
             return receipt(record)
-        if record.status == "unknown" and kill_switch.covering(record.action, str(record.proposer), await tx.kills()):
-            return receipt(record)  # looking it up may have to write; it waits, without using up its attempts
         if record.status == "executing":
             error = Message(id="gate.executor_died", params={"executor": record.executor or ""})
             await tx.change(action_id, "executing", "unknown", error=error)
             record = record.model_copy(update={"status": "unknown", "error": error})
             await core.note(tx, "action.unknown", record, core.executor, now)
-    if record.status == "authorised" and now - record.decided_at > STALE:
-        look = await core.look(record.action)
-        async with core.books.transaction() as tx:
-            await core.lock(tx, record.action)
-            locked = await tx.action(action_id, lock=True)
-            if locked is None or locked.status != "authorised":
-                return receipt(locked or record)
-            facts, verdict = await core.judged_again(tx, locked, look, now)
-            ticket = await tx.ticket(action_id)
-            approved = ticket is not None and ticket.status == "approved"
-            if verdict.answer == "refuse" or (verdict.answer == "ask" and not approved):
-                await tx.change(action_id, "authorised", "cancelled", facts=facts, verdict=verdict, closed_at=now)
-                await tx.settle(action_id, kept=False, now=now)
-                stale = record.model_copy(update={"status": "cancelled", "verdict": verdict, "facts": facts})
-                await core.note(tx, "action.cancelled", stale, core.executor, now)
-                return receipt(stale)
-    return await execute(core, action_id)
+    found: dict[str, Any] | None = None
+    if record.status == "unknown" and isinstance(record.action, CAMPAIGN):
+        try:
+            found = await _found(core, record)
+        except VendorError:
+            return receipt(record)  # it stays unknown, and its room reserved, until the platform can be read
+        if found is not None:
+            return await close(core, record, "done", result=found, before="unknown")
+        ended = await _overtaken(core, record, now)
+        if ended is not None:
+            return ended
+    elif record.status == "authorised" and now - record.decided_at > STALE:
+        ended = await _outdated(core, record, now)
+        if ended is not None:
+            return ended
+    async with core.books.transaction() as tx:
+        stopped = kill_switch.covering(record.action, str(record.proposer), await tx.kills()) is not None
+    if record.status == "unknown" and stopped:
+        return receipt(record)  # sending is stopped; it waits, without using up its attempts
+    return await execute(core, action_id, doubt=not isinstance(record.action, CAMPAIGN))
+
+
+async def _found(core: Core, record: ActionRecord) -> dict[str, Any] | None:
+    """What the lost attempt did after all, as the platform shows it; None when it shows nothing of it."""
+    assert isinstance(record.action, CAMPAIGN)
+    async with core.books.transaction() as tx:
+        refs = await tx.refs(record.action)
+    return await core.effects.found(record.action, record.key, refs)
+
+
+async def _overtaken(core: Core, record: ActionRecord, now: datetime) -> Receipt | None:
+    """Ends an action in doubt that the platform does not show, when somebody has decided otherwise since, or the law would today.
+
+    None when it may be sent again. A young creation waits: the platform's lists may not show it yet.
+    """
+    started = record.execution_started_at or record.decided_at
+    if isinstance(record.action, PublishCampaign) and now - started < SETTLE:
+        return receipt(record)
+    look = await core.look(record.action)
+    async with core.books.transaction() as tx:
+        await core.lock(tx, record.action)
+        locked = await tx.action(record.id, lock=True)
+        if locked is None or locked.status != "unknown":
+            return receipt(locked or record)
+        later = await tx.later_change(locked)
+        if later is not None:
+            at = (later.closed_at or later.decided_at).isoformat()
+            error = Message(id="gate.superseded", params={"by": str(later.proposer), "at": at})
+            return await _given_up(core, tx, locked, error, now)
+        if now - locked.decided_at <= STALE:
+            return None
+        facts, verdict = await core.judged_again(tx, locked, look, now)
+        if any(f.rule == "facts_readable" and f.answer == "refuse" for f in verdict.findings):
+            return receipt(locked)
+        if await _still_lawful(tx, locked, verdict):
+            return None
+        error = Message(id="gate.no_longer", params={"rules": ", ".join(f.rule for f in verdict.reasons)})
+        return await _given_up(core, tx, locked, error, now, facts=facts, verdict=verdict)
+
+
+async def _given_up(
+    core: Core, tx: GateTx, record: ActionRecord, error: Message, now: datetime, **judged: Facts | Verdict
+) -> Receipt:
+    await tx.change(record.id, "unknown", "failed", error=error, closed_at=now, **judged)
+    await tx.settle(record.id, kept=False, now=now)
+    failed = record.model_copy(update={"status": "failed", "error": error, "closed_at": now} | judged)
+    await core.note(tx, "action.failed", failed, core.executor, now)
+    return receipt(failed)
+
+
+async def _outdated(core: Core, record: ActionRecord, now: datetime) -> Receipt | None:
+    """Judges an old authorisation again; None when it still holds."""
+    look = await core.look(record.action)
+    async with core.books.transaction() as tx:
+        await core.lock(tx, record.action)
+        locked = await tx.action(record.id, lock=True)
+        if locked is None or locked.status != "authorised":
+            return receipt(locked or record)
+        facts, verdict = await core.judged_again(tx, locked, look, now)
+        if await _still_lawful(tx, locked, verdict):
+            return None
+        await tx.change(record.id, "authorised", "cancelled", facts=facts, verdict=verdict, closed_at=now)
+        await tx.settle(record.id, kept=False, now=now)
+        stale = locked.model_copy(update={"status": "cancelled", "verdict": verdict, "facts": facts, "closed_at": now})
+        await core.note(tx, "action.cancelled", stale, core.executor, now)
+        return receipt(stale)
+
+
+async def _still_lawful(tx: GateTx, record: ActionRecord, verdict: Verdict) -> bool:
+    """Allowed, or asked for and already approved."""
+    ticket = await tx.ticket(record.id)
+    approved = ticket is not None and ticket.status == "approved"
+    return verdict.answer == "allow" or (verdict.answer == "ask" and approved)
