@@ -155,6 +155,8 @@ async def _outdated(core: Core, record: ActionRecord, now: datetime) -> Receipt 
             return receipt(locked or record)
         facts, verdict = await core.judged_again(tx, locked, look, now)
         if await _still_lawful(tx, locked, verdict):
+            # It leaves on this verdict, so this verdict and its facts are what the record says.
+            await tx.change(record.id, "authorised", "authorised", facts=facts, verdict=verdict)
             return None
         await tx.change(record.id, "authorised", "cancelled", facts=facts, verdict=verdict, closed_at=now)
         await tx.settle(record.id, kept=False, now=now)
