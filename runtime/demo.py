@@ -52,6 +52,8 @@ PACE = Schedules(
     desk_poll="50 */4 * * *",
     alerts="40 */4 * * *",
     watch="5 * * * *",
+    verdicts="25 */4 * * *",
+    autonomy="30 */4 * * *",
 )
 """The operator's schedules; what looks after the house minute by minute comes less often: a simulated week has ten thousand of them."""
 

@@ -136,6 +136,8 @@ class Schedules(_Section):
     desk_poll: str = "*/10 * * * *"
     alerts: str = "*/15 * * * *"
     watch: str = "*/15 * * * *"
+    verdicts: str = "25 * * * *"
+    autonomy: str = "*/15 * * * *"
 
     @field_validator("*")
     @classmethod

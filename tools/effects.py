@@ -14,6 +14,7 @@ from knowledge.domain.action import (
     CAMPAIGN,
     Action,
     AddDealNote,
+    GrantAutonomy,
     MarkRead,
     MirrorToDesk,
     OpenDeal,
@@ -34,6 +35,7 @@ from tools.errors import Refused
 from tools.ports import AdPlatform, Crm, Desk, Messenger
 
 _T = TypeVar("_T")
+CampaignChange = PublishCampaign | SetBudget | PauseCampaign | ResumeCampaign
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,28 @@ class Effects:
             return ()
         return tuple(await self._ads(action.platform).list_campaigns())
 
+    async def found(self, action: CampaignChange, key: str, refs: Refs) -> dict[str, Any] | None:
+        """What `perform` would return, if the platform shows already what the action wants; reads only. None when it does not.
+
+        For an action whose answer was lost: asked before anything is sent again.
+        """
+        ads = self._ads(action.platform)
+        if isinstance(action, PublishCampaign):
+            published = await ads.find_published(key)
+            complete = published is not None and published.objects and published.campaign.delivery not in ("paused", "archived")
+            return _published(published) if published is not None and complete else None
+        if refs.external_id is None:
+            return None
+        campaign = await ads.get_campaign(refs.external_id)
+        match action:
+            case SetBudget():
+                same = campaign.daily_budget == action.daily_budget
+            case PauseCampaign():
+                same = campaign.delivery in ("paused", "archived", "rejected")
+            case ResumeCampaign():
+                same = campaign.delivery in ("active", "in_review", "with_issues")
+        return _campaign(campaign) if same else None
+
     async def perform(self, action: Action, key: str, refs: Refs) -> dict[str, Any]:
         """Does it, reads it back, and returns what the ledger records. Raises the errors of tools.errors."""
         match action:
@@ -106,6 +130,8 @@ class Effects:
                 return await self._desk(action, key, refs)
             case UpsertCompany() | UpsertPerson() | OpenDeal() | AddDealNote():
                 return await self._crm(action, key, refs)
+            case GrantAutonomy():
+                return {}  # a change of our own law: the ledger's tables are its only effect
 
     async def _desk(self, action: MirrorToDesk | PostDeskNote | SetDeskStatus, key: str, refs: Refs) -> dict[str, Any]:
         desk = self._need(self.ports.desk, "desk")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from knowledge.domain.money import Money
 
@@ -172,6 +173,22 @@ class AddDealNote(_Action):
     text: Annotated[str, Field(min_length=1, max_length=20000)]
 
 
+class GrantAutonomy(_Action):
+    """Let machines change campaigns of themselves where the dials would ask: one kind of action, within bounds, counted, until a date.
+
+    `max_amount` bounds the daily budget an action is about; `max_change` how far a budget may move in one step (None: as far as the
+    dials let pass without asking). Every other limit stays. Takes effect when a manager approved it.
+    """
+
+    kind: Literal["autonomy.grant"] = "autonomy.grant"
+    action_kind: Literal["campaign.set_budget", "campaign.pause", "campaign.resume"]
+    level: Literal[1] = 1
+    max_amount: Money
+    max_change: Annotated[Decimal, Field(gt=0, le=10)] | None = None
+    max_count: int = Field(ge=1, le=500)
+    expires_at: AwareDatetime
+
+
 Action = Annotated[
     PublishCampaign
     | SetBudget
@@ -185,7 +202,8 @@ Action = Annotated[
     | UpsertCompany
     | UpsertPerson
     | OpenDeal
-    | AddDealNote,
+    | AddDealNote
+    | GrantAutonomy,
     Field(discriminator="kind"),
 ]
 ACTION: TypeAdapter[Action] = TypeAdapter(Action, config=ConfigDict(defer_build=True))

@@ -80,6 +80,8 @@ class ActionRecord(_Record):
     decided_at: datetime
     not_before: datetime | None = None
     """End of the grace of a scheduled action."""
+    execution_started_at: datetime | None = None
+    """When the last attempt to perform it began."""
     closed_at: datetime | None = None
 
 
@@ -147,11 +149,15 @@ class GateTx(Protocol):
 
     async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
         """Compare-and-set of the status; fields among executor, attempts, result, error, facts, verdict, decided_at, not_before,
-        closed_at."""
+        execution_started_at, closed_at."""
         ...
 
     async def reserve(self, record: ActionRecord, now: datetime) -> None:
-        """Holds the room that the action needs until it is settled or released."""
+        """Holds the room that the action needs until it is settled or released.
+
+        When its verdict rests on a grant (knowledge.domain.grant.grant_of), takes one from the grant's count, once per action.
+        Raises GrantSpent when nothing of it is left.
+        """
         ...
 
     async def settle(self, action_id: str, *, kept: bool, now: datetime) -> None: ...
@@ -208,7 +214,8 @@ class GateTx(Protocol):
         ...
 
     async def later_change(self, record: ActionRecord) -> ActionRecord | None:
-        """The newest other change of the same campaign that was done, or may have been, after this one."""
+        """The newest other change of the same campaign decided after this one that was done or may have been; of one moment, the one
+        recorded later is the later."""
         ...
 
     async def batch(self, correlation_id: str) -> list[ActionRecord]:

@@ -15,6 +15,7 @@ from knowledge.domain.action import PauseCampaign, Platform, PublishCampaign, Re
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.clock import day_bounds, week_bounds
 from knowledge.domain.facts import BudgetFacts, CampaignFacts, Exposure, Facts, LastRaise, Listed, Rejection, Reservation
+from knowledge.domain.grant import GrantFact
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Guardrails, Policy
 
@@ -99,6 +100,8 @@ class LedgerRows:
     moves: Sequence[Row] = ()
     rejections: Sequence[Row] = ()
     listed: Sequence[Row] = ()
+    grants: Sequence[Row] = ()
+    """Living grants for the action's kind: id action_kind max_amount_minor currency max_change left expires_at rejections_in_row."""
 
 
 def campaign_facts(
@@ -192,9 +195,18 @@ def campaign_facts(
             "campaign": target,
             "budget": budget,
             "rejections": tuple(_rejection(row) for row in rows.rejections),
+            "grants": tuple(grant_fact(row) for row in rows.grants),
             "blacklist": tuple(Listed.model_validate(dict(row)) for row in rows.listed),
             "unreadable": tuple(sorted(set(unreadable))),
         }
+    )
+
+
+def grant_fact(row: Row) -> GrantFact:
+    """A grant as the rules read it."""
+    bound = Money(minor=int(row["max_amount_minor"]), currency=row["currency"])
+    return GrantFact.model_validate(
+        {k: row[k] for k in ("id", "action_kind", "max_change", "left", "expires_at", "rejections_in_row")} | {"max_amount": bound}
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from knowledge.domain.action import Platform
 from knowledge.domain.campaign import CampaignStatus, Delivery
+from knowledge.domain.grant import GrantFact
 from knowledge.domain.money import Money
 
 
@@ -165,4 +166,6 @@ class Facts(_Fact):
     blacklist: tuple[Listed, ...] = ()
     restores: str | None = None
     """The done action whose state before this one restores exactly, read from the ledger: an undo."""
+    grants: tuple[GrantFact, ...] = ()
+    """Living grants for this kind of action, the first to end first; read under the budget lock, like the caps."""
     unreadable: tuple[str, ...] = ()

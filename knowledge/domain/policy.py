@@ -139,6 +139,21 @@ class QuorumStep(_Part):
     role: Literal["manager", "admin"] = Field(default="manager", description="The least role of each of them")
 
 
+class EarnedAutonomy(_Part):
+    """When the house asks a manager for more autonomy in one kind of action, what it then asks for, and when it loses it."""
+
+    propose: bool = Field(default=True, description="The house proposes a promotion by itself when it has earned one")
+    min_cases: int = Field(default=20, ge=5, le=10000, description="Requests decided by managers before a promotion is proposed")
+    min_agreement: Share = Field(
+        default=Decimal("0.80"), description="Lower bound (95 %) of the share that managers approved unchanged, to be promoted"
+    )
+    min_outcomes: int = Field(default=5, ge=1, le=10000, description="Judged outcomes of that kind before a promotion")
+    max_rejections_in_row: int = Field(default=2, ge=1, le=100, description="Rejections one after the other that end a grant")
+    grant_count: int = Field(default=20, ge=1, le=500, description="Actions that one grant covers")
+    grant_days: int = Field(default=14, ge=1, le=90, description="Days that one grant lasts")
+    rest_days: int = Field(default=7, ge=1, le=365, description="Days of rest after a rejected or withdrawn promotion")
+
+
 class Autonomy(_Part):
     """Who decides: 1 the machine within the rules, 2 every change asks, 3 nothing is executed, only suggested."""
 
@@ -150,10 +165,17 @@ class Autonomy(_Part):
     grace_minutes: int = Field(
         default=0, ge=0, le=1440, description="Minutes a machine's allowed campaign change waits, so that a manager may stop it"
     )
+    shadow: bool = Field(default=False, description="Machines only propose; every change asks, and agreement is recorded")
+    shadow_actions: tuple[str, ...] = Field(default=(), description="The same for some kinds of action only")
+    earned: EarnedAutonomy = EarnedAutonomy()
     quorum: tuple[QuorumStep, ...] = Field(default=(), description="Larger amounts need more people, or a higher role")
 
     def level_of(self, kind: str) -> int:
         return self.by_action.get(kind, self.level)
+
+    def shadowed(self, kind: str) -> bool:
+        """Whether machines only propose this kind of action, to be compared with what managers decide."""
+        return self.shadow or kind in self.shadow_actions
 
 
 class Targets(_Part):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.action import (
     AddDealNote,
+    GrantAutonomy,
     MarkRead,
     MirrorToDesk,
     OpenDeal,
@@ -25,6 +26,7 @@ from knowledge.domain.action import (
     UpsertPerson,
 )
 from knowledge.domain.books import ActionRecord
+from runtime.db import grants
 
 
 async def apply(conn: AsyncConnection, record: ActionRecord, result: dict[str, Any], now: datetime, crm_vendor: str) -> None:
@@ -49,6 +51,8 @@ async def apply(conn: AsyncConnection, record: ActionRecord, result: dict[str, A
             await _desk(conn, action.conversation_id, result)
         case UpsertCompany() | UpsertPerson() | OpenDeal() | AddDealNote():
             await _crm(conn, action, result, now, crm_vendor)
+        case GrantAutonomy():
+            await grants.give(conn, record, action, now)
         case MarkRead():
             pass  # nothing of ours changes when ticks turn blue
 

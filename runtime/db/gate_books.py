@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, parse_action
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, parse_action
 from knowledge.domain.books import ActionRecord, Refs, Status, Ticket, Vote
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import canonical
@@ -24,7 +24,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Verdict
-from runtime.db import audit_write, gate_apply, gate_facts
+from runtime.db import audit_write, gate_apply, gate_facts, grants
 from runtime.db.judgements import Judged, LawBook
 from runtime.db.lease import alive
 from runtime.db.operations import LiveEvents
@@ -182,6 +182,7 @@ class PgGateTx:
         action = record.action
         if not isinstance(action, CAMPAIGN):
             return
+        await grants.use(self.conn, record, now)
         budget: Money | None = getattr(action, "daily_budget", None)
         if budget is None:
             if action.kind == "campaign.pause" or record.facts.campaign is None:
@@ -356,11 +357,10 @@ class PgGateTx:
 
     async def later_change(self, record: ActionRecord) -> ActionRecord | None:
         row = await self._one(
-            "select * from actions where campaign_id = :campaign_id and id <> :id and decided_at >= :decided_at"
-            " and status in ('executing', 'unknown', 'done') order by decided_at desc, id limit 1",
-            campaign_id=getattr(record.action, "campaign_id", None),
+            "select a.* from actions a, actions own where own.id = :id and a.campaign_id = own.campaign_id"
+            " and (a.decided_at, a.seq) > (own.decided_at, own.seq) and a.status in ('executing', 'unknown', 'done')"
+            " order by a.decided_at desc, a.seq desc limit 1",
             id=record.id,
-            decided_at=record.decided_at,
         )
         return _record(row) if row else None
 
@@ -394,6 +394,8 @@ class PgGateTx:
                 lead_phone=row["phone"],
                 desk_conversation=row["desk_conversation_id"],
             )
+        if isinstance(action, GrantAutonomy):
+            return Refs()
         assert isinstance(action, CRM)
         rows = await self._rows(
             "select entity, external_id from crm_links where vendor = :vendor and lead_id = :id and key = ''",
@@ -500,5 +502,6 @@ def _record(row: Any) -> ActionRecord:
         created_at=row["created_at"],
         decided_at=row["decided_at"],
         not_before=row["not_before"],
+        execution_started_at=row["execution_started_at"],
         closed_at=row["closed_at"],
     )

@@ -16,6 +16,7 @@ from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
 from knowledge.domain.facts import ConversationFacts, Facts
 from knowledge.domain.policy import Policy
+from runtime.db import grants
 
 CHANGES = (*ADJUSTMENTS, "campaign.publish")
 
@@ -83,7 +84,7 @@ _REST = """
     'current_minor', a.facts #>> '{campaign,daily_budget,minor}') order by p.decided_at desc, a.id), '[]')
   from actions a join approvals p on p.action_id = a.id
   where a.workspace = :workspace and a.campaign_id = :campaign and p.status = 'rejected'
-    and p.decided_by like 'user:%' and p.decided_at > :rejected_since) as rejections
+    and p.decided_by like 'user:%' and p.decided_at > :rejected_since) as rejections,
 """
 """The day, the week and what people said, as JSON in one row: one journey to the database instead of four."""
 
@@ -99,7 +100,7 @@ async def complete(
     """`facts` (moment, proposer, kill switches) with all that the rules of this kind of action look at."""
     if isinstance(action, CAMPAIGN):
         at = Windows.at(facts.now, policy.time_zone, policy.guardrails)
-        return campaign_facts(facts, action, platform, policy, at, await _ledger_rows(conn, action, policy, at, excluding))
+        return campaign_facts(facts, action, platform, policy, at, await _ledger_rows(conn, action, policy, at, facts.now, excluding))
     if isinstance(action, CONVERSATION):
         return facts.model_copy(update={"conversation": await _conversation(conn, action.conversation_id)})
     return facts
@@ -115,7 +116,7 @@ async def _one(conn: AsyncConnection, sql: str, **params: Any) -> Any | None:
 
 
 async def _ledger_rows(
-    conn: AsyncConnection, action: CampaignAction, policy: Policy, at: Windows, excluding: str | None
+    conn: AsyncConnection, action: CampaignAction, policy: Policy, at: Windows, now: datetime, excluding: str | None
 ) -> LedgerRows:
     campaigns = await _rows(
         conn,
@@ -133,7 +134,7 @@ async def _ledger_rows(
     )
     rest = await _one(
         conn,
-        _PUBLICATION + _REST if isinstance(action, PublishCampaign) else _NO_PUBLICATION + _REST,
+        (_PUBLICATION if isinstance(action, PublishCampaign) else _NO_PUBLICATION) + _REST + grants.LIVING,
         workspace=action.workspace,
         currency=policy.currency,
         monday=at.monday,
@@ -145,6 +146,8 @@ async def _ledger_rows(
         own=excluding or "",
         campaign=action.campaign_id,
         rejected_since=at.rejected_since,
+        kind=action.kind,
+        now=now,
         **_words(action),
     )
     assert rest is not None  # a select without a table has one row
@@ -159,6 +162,7 @@ async def _ledger_rows(
         moves=moves,
         rejections=[r | {"at": datetime.fromisoformat(r["at"]).astimezone(UTC)} for r in rest["rejections"]],
         listed=rest["listed"],
+        grants=grants.living_rows(rest["grants"]),
     )
 
 

@@ -21,6 +21,7 @@ from runtime.db.analytics import Analytics, Orders
 from runtime.db.campaigns import Campaigns
 from runtime.db.conversations import Conversations
 from runtime.db.erasure import Erasures
+from runtime.db.grants import Grants
 from runtime.db.leads import Leads
 from runtime.db.messages import Messages
 from runtime.db.operations import Alerts, LiveEvents, ScheduleTicks
@@ -114,6 +115,10 @@ class Transaction:
     @cached_property
     def decisions(self) -> Decisions:
         return Decisions(self.conn)
+
+    @cached_property
+    def grants(self) -> Grants:
+        return Grants(self.conn)
 
     @cached_property
     def outcomes(self) -> Outcomes:

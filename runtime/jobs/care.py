@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from knowledge.domain.money import total
 from runtime.db.operations import Severity
-from runtime.jobs import marketing, watch
+from runtime.jobs import autonomy, marketing, verdicts, watch
 from runtime.jobs.history import budget_facts
 from runtime.jobs.inbound import take
 from tools.errors import VendorError
@@ -134,6 +134,8 @@ SCHEDULED: dict[str, Job] = {
     "desk_poll": desk_poll,
     "alerts": alerts,
     "watch": watch.watch,
+    "verdicts": verdicts.verdicts,
+    "autonomy": autonomy.review,
 }
 
 

@@ -25,7 +25,8 @@ EDITABLE: dict[type, frozenset[str]] = {
 
 def stake(action: Action, facts: Facts) -> Money | None:
     """The daily budget that the action is about: the larger of before and after; None for actions without money."""
-    amounts = [amount for amount in (getattr(action, "daily_budget", None),) if amount is not None]
+    named = (getattr(action, "daily_budget", None), getattr(action, "max_amount", None))  # a grant is worth what it lets pass
+    amounts = [amount for amount in named if amount is not None]
     if facts.campaign is not None:
         amounts.append(facts.campaign.daily_budget)
     if not amounts or len({amount.currency for amount in amounts}) > 1:
