@@ -40,19 +40,29 @@ def read(file: Path) -> list[Anchor]:
     """Every anchor of a file; none when there is no file. Raises ConfigError naming the line that cannot be read."""
     if not file.exists():
         return []
-    found: list[Anchor] = []
-    for number, raw in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-        if not raw.strip():
-            continue
-        try:
-            value = json.loads(raw)
-            at = datetime.fromisoformat(value["at"])
-            if at.tzinfo is None:
-                raise ValueError("a moment without a zone")
-            found.append(Anchor(at, int(value["seq"]), str(value["hash"])))
-        except (ValueError, KeyError, TypeError):
-            raise ConfigError([f"{file}:{number}: is no anchor; each line is {{\"at\", \"seq\", \"hash\"}}"]) from None
-    return found
+    rows = enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+    return [_anchor(file, number, raw) for number, raw in rows if raw.strip()]
+
+
+def latest(file: Path) -> Anchor | None:
+    """The last anchor of a file, read from its end; None when there is none. Raises ConfigError when it cannot be read."""
+    if not file.exists():
+        return None
+    with file.open("rb") as source:
+        source.seek(max(0, file.stat().st_size - 1000))
+        rows = [row for row in source.read().decode(errors="replace").splitlines() if row.strip()]
+    return _anchor(file, "last", rows[-1]) if rows else None
+
+
+def _anchor(file: Path, number: int | str, raw: str) -> Anchor:
+    try:
+        value = json.loads(raw)
+        at = datetime.fromisoformat(value["at"])
+        if at.tzinfo is None:
+            raise ValueError("a moment without a zone")
+        return Anchor(at, int(value["seq"]), str(value["hash"]))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError([f"{file}:{number}: is no anchor; each line is {{at, seq, hash}} as JSON"]) from None
 
 
 def parse(text: str) -> tuple[int, str]:

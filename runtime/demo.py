@@ -54,6 +54,7 @@ PACE = Schedules(
     watch="5 * * * *",
     verdicts="25 */4 * * *",
     autonomy="30 */4 * * *",
+    anchor="0 */6 * * *",
 )
 """The operator's schedules; what looks after the house minute by minute comes less often: a simulated week has ten thousand of them."""
 

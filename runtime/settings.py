@@ -138,6 +138,7 @@ class Schedules(_Section):
     watch: str = "*/15 * * * *"
     verdicts: str = "25 * * * *"
     autonomy: str = "*/15 * * * *"
+    anchor: str = "0 * * * *"
 
     @field_validator("*")
     @classmethod

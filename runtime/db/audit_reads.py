@@ -47,6 +47,13 @@ async def head(conn: AsyncConnection) -> tuple[int, str]:
     return (row.seq, row.hash) if row else (0, "")
 
 
+async def hash_at(conn: AsyncConnection, seq: int) -> str | None:
+    """The hash of one row; empty for the beginning of the log, None when there is no such row."""
+    if seq == 0:
+        return ""
+    return (await conn.execute(text("select hash from audit_log where seq = :seq"), {"seq": seq})).scalar_one_or_none()
+
+
 async def walk(conn: AsyncConnection, anchors: Iterable[Anchor] = ()) -> tuple[int, Break | None]:
     """(rows that fit, the first that does not or None), over the whole log."""
     chain = Chain(anchors=anchors)

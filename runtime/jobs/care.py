@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from knowledge.domain.money import total
 from runtime.db.operations import Severity
-from runtime.jobs import autonomy, marketing, verdicts, watch
+from runtime.jobs import anchors, autonomy, marketing, verdicts, watch
 from runtime.jobs.history import budget_facts
 from runtime.jobs.inbound import take
 from tools.errors import VendorError
@@ -136,6 +136,7 @@ SCHEDULED: dict[str, Job] = {
     "watch": watch.watch,
     "verdicts": verdicts.verdicts,
     "autonomy": autonomy.review,
+    "anchor": anchors.anchor,
 }
 
 
