@@ -12,9 +12,9 @@ MAY_BECOME: dict[Status | None, frozenset[Status]] = {
     None: frozenset({"refused", "suggested", "waiting", "authorised", "scheduled"}),
     "waiting": frozenset({"waiting", "authorised", "refused", "rejected", "expired", "cancelled", "replaced"}),
     "scheduled": frozenset({"scheduled", "authorised", "waiting", "cancelled"}),
-    "authorised": frozenset({"executing", "cancelled"}),
+    "authorised": frozenset({"authorised", "executing", "cancelled"}),
     "executing": frozenset({"done", "failed", "unknown", "cancelled"}),
-    "unknown": frozenset({"executing", "done"}),
+    "unknown": frozenset({"executing", "done", "failed"}),
 }
 OPEN: frozenset[Status] = frozenset({"authorised", "scheduled", "executing", "unknown"})
 

@@ -221,9 +221,10 @@ class Episode:
     async def _submit(self, gate: Gate, proposal: Proposal) -> Receipt | None:
         action_id = _id_of(proposal.key)
         if action_id not in self.judge.asked_for:
-            self.judge.asked_for[action_id] = proposal.action
             self.proposals.append(proposal)
             self.actions.append(action_id)
+        if self._known(action_id) is None:
+            self.judge.asked_for.setdefault(action_id, []).append(proposal.action)
         receipt: Receipt | None = await self._by(gate, gate.submit(proposal))
         if receipt is not None:
             if receipt.action_id != action_id:
@@ -359,22 +360,19 @@ class Episode:
         record: ActionRecord | None = self.books.one("actions", action_id)
         right = record.fingerprint if record else "0"
         fingerprint = chance.choice((None, right, right, right, "0" * 64))
-        yes = self.judge.yes.setdefault(action_id, {})
-        fresh = str(actor) not in yes
         entitled = actor.kind == "user" and actor.role in ("manager", "admin") and fingerprint in (None, right)
-        if entitled and fresh:
-            yes[str(actor)] = actor.role or ""
+        pressed = self.judge.says_yes(action_id, actor) if entitled else None
         outcome: Outcome | None = await self._by(gate, gate.approve(action_id, actor, fingerprint))
+        if pressed is not None:
+            drifted = outcome is not None and outcome.message.id == "gate.drifted"
+            self.judge.said(pressed, counted=outcome is None or not (drifted or outcome.message.id in DENIED))
+            if drifted:
+                self.judge.forget_yes(action_id)
         if outcome is None:
             return
         self.counts["yes" if outcome.ok else "yes denied"] += 1
         self.judge.lines.append(f"    yes of {actor} to {action_id[:8]}: {outcome.message.id}")
-        if outcome.message.id == "gate.drifted":
-            yes.clear()
-        elif outcome.message.id in DENIED:
-            if fresh:
-                yes.pop(str(actor), None)
-        elif outcome.action_id == action_id and outcome.status != "waiting":
+        if outcome.action_id == action_id and outcome.status != "waiting":
             self._told(action_id, outcome.status)
 
     async def op_reject(self, chance: random.Random) -> None:
@@ -415,8 +413,9 @@ class Episode:
         self._told(action_id, "replaced")
         new = outcome.action_id or ""
         self.actions.append(new)
-        self.judge.asked_for[new] = type(record.action).model_validate(record.action.args() | changes)
-        after = getattr(self.judge.asked_for[new], "daily_budget", None)
+        edited = type(record.action).model_validate(record.action.args() | changes)
+        self.judge.asked_for[new] = [edited]
+        after = getattr(edited, "daily_budget", None)
         if before and after and after.minor > max(before.minor, unit.budget if unit else 0):
             self.judge.editors[new] = str(actor)
         self._told(new, outcome.status)

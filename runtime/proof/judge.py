@@ -70,13 +70,15 @@ class Judge:
         self.over: dict[str, str] = {}
         """action -> the last word that was told about it"""
         self.asked: set[str] = set()
-        self.asked_for: dict[str, Action] = {}
-        """action -> what a proposer or an editor asked for under this id"""
-        self.yes: dict[str, dict[str, str]] = {}
+        self.asked_for: dict[str, list[Action]] = {}
+        """action -> what proposers or editors asked for under this id; more than one when a key was used again at the same moment"""
+        self._yes: dict[str, dict[str, str]] = {}
+        self._saying: list[tuple[str, str, str]] = []
         self.editors: dict[str, str] = {}
         """a request made by widening another one -> who did that"""
         self.talks: dict[str, tuple[str, int]] = {}
         self.performed: Counter[str] = Counter()
+        self.written: dict[str, Unit] = {}
         self.restoring: set[str] = set()
         """actions that undo another one"""
         self.commits = 0
@@ -138,10 +140,31 @@ class Judge:
             self.breach(f"action {action_id} was {before} and is now said to be {status}")
         if status in final:
             self.over[action_id] = status
-            if status not in ("done",) and self.performed[action_id]:
+            if status != "done" and self.performed[action_id] and not self._overtaken(action_id):
                 self.breach(f"action {action_id} was performed and is said to be {status}")
         if status == "waiting":
             self.asked.add(action_id)
+
+    def _overtaken(self, action_id: str) -> bool:
+        """Whether somebody changed since what this action did: then nobody can say any more that it happened."""
+        unit = self.written.get(action_id)
+        return unit is not None and (unit.writer != action_id or unit.hand_at is not None)
+
+    def says_yes(self, action_id: str, actor: Actor) -> tuple[str, str, str]:
+        """Somebody entitled presses the button; `said` tells what came of it."""
+        pressed = (action_id, str(actor), actor.role or "")
+        self._saying.append(pressed)
+        return pressed
+
+    def said(self, pressed: tuple[str, str, str], *, counted: bool) -> None:
+        """Whether that yes counts from now on. One that nobody answered may count."""
+        self._saying.remove(pressed)
+        if counted:
+            self._yes.setdefault(pressed[0], {})[pressed[1]] = pressed[2]
+
+    def forget_yes(self, action_id: str) -> None:
+        """What people said yes to is no longer so."""
+        self._yes.pop(action_id, None)
 
     def forbids(self, action_id: str) -> str | None:
         """Why no write of this action may leave any more; None when nothing was said against it."""
@@ -248,26 +271,27 @@ class Judge:
         if self.performed[permit.action_id] > 1 and not since_hand:
             self.breach(f"action {permit.action_id} was performed {self.performed[permit.action_id]} times on {unit.external_id}")
         unit.writer = permit.action_id
+        self.written[permit.action_id] = unit
 
     def _as_asked(self, permit: Permit, unit: Unit, budget: Money | None) -> None:
         """The write is what was asked for under this id, and enough people said yes to it if people were asked."""
         known = self._lookup(permit.action_id)
         if known is None:
             return
-        action = self.asked_for.get(permit.action_id, known.action)
-        if getattr(action, "campaign_id", None) != unit.campaign_id:
-            self.breach(f"action {permit.action_id} about {getattr(action, 'campaign_id', None)} wrote to {unit.campaign_id}")
-        if budget is not None and getattr(action, "daily_budget", None) != budget:
-            self.breach(f"action {permit.action_id} wrote {budget} and was asked for {getattr(action, 'daily_budget', None)}")
+        wanted = self.asked_for.get(permit.action_id, [known.action])
+        same = [a for a in wanted if getattr(a, "campaign_id", None) == unit.campaign_id]
+        if not any(budget is None or getattr(a, "daily_budget", None) == budget for a in same):
+            self.breach(f"action {permit.action_id} wrote {budget} to {unit.campaign_id} and was asked for {wanted}")
         if permit.action_id in self.asked:
-            self._people(permit.action_id, action, known.proposer, unit)
+            self._people(permit.action_id, known.action, known.proposer, unit)
 
     def _people(self, action_id: str, action: Action, proposer: Actor, unit: Unit) -> None:
         stake: Money | None = getattr(action, "daily_budget", None)
         if stake is None and isinstance(action, ResumeCampaign):
             stake = Money(minor=unit.budget, currency=self.policy.currency)
         need, least = self.policy.quorum(stake)
-        people = {who: role for who, role in self.yes.get(action_id, {}).items() if who != str(proposer)}
+        people = dict(self._yes.get(action_id, {})) | {who: role for about, who, role in self._saying if about == action_id}
+        people.pop(str(proposer), None)
         people.pop(self.editors.get(action_id, ""), None)
         enough = sum(1 for role in people.values() if RANK[role] >= RANK[least])
         if enough < need:

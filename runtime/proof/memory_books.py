@@ -23,7 +23,6 @@ from runtime.proof.store import Store, Transaction
 _FIELDS = frozenset(
     {"executor", "attempts", "result", "error", "facts", "verdict", "decided_at", "not_before", "closed_at", "execution_started_at"}
 )
-_ON_RECORD = _FIELDS - {"execution_started_at"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,9 @@ class MemoryTx:
             return False
         await self.rows.lock(("actions", record.id))
         # What an action is while it runs is written by `change` alone, as the insert of the real books has no such columns.
-        fresh = record.model_copy(update={"attempts": 0, "executor": None, "result": None, "error": None})
+        fresh = record.model_copy(
+            update={"attempts": 0, "executor": None, "result": None, "error": None, "execution_started_at": None}
+        )
         self.rows.put("actions", record.id, fresh)
         self.rows.put("keys", record.key, record.id)
         if ticket is not None:
@@ -93,10 +94,7 @@ class MemoryTx:
         record = self.rows.get("actions", action_id)  # as it is after the wait
         if record is None or record.status != expected:
             return False
-        update: dict[str, Any] = {"status": to} | {k: v for k, v in fields.items() if k in _ON_RECORD}
-        self.rows.put("actions", action_id, record.model_copy(update=update))
-        if "execution_started_at" in fields:
-            self.rows.put("started", action_id, fields["execution_started_at"])
+        self.rows.put("actions", action_id, record.model_copy(update={"status": to} | fields))
         return True
 
     # -- room -----------------------------------------------------------------------------------------------------------------
@@ -314,7 +312,7 @@ class MemoryTx:
                 if a.executor in (None, executor) or a.executor not in self._books.living:
                     found.append(a)
             elif a.status == "unknown":
-                started = self.rows.get("started", a.id)
+                started = a.execution_started_at
                 rested = started is not None and started < now - timedelta(hours=1)
                 if (a.attempts < 10 or rested) and a.action.kind != "message.send":
                     found.append(a)
