@@ -1,0 +1,252 @@
+"""The spend watchdog over real HTTP: a platform that overspends is stopped within one round, and normal days are left alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.jobs import care, marketing, watch
+from runtime.settings import Schedules
+from tests.journeys.town import NEVER, RUI, Town, living
+from tools.watchdog import counted
+
+ROUND = timedelta(minutes=15)
+
+
+async def two_campaigns(town: Town) -> dict[str, str]:
+    """A running campaign on each platform, published and approved; platform -> our id."""
+    await marketing.load_catalogue(town.house)
+    now = town.stage.clock.now()
+    await marketing.launch(town.house, now)
+    await marketing.publish(town.house, now)
+    await town.pass_time(minutes=30)
+    for (action_id,) in await town.rows("select id from actions where status = 'waiting' order by campaign_id"):
+        assert (await town.house.gate.approve(str(action_id), RUI)).ok
+    return dict(await town.rows("select platform, id from campaigns where status = 'testing'"))
+
+
+async def overspend(town: Town, match: str, *, hours: float, factor: float) -> None:
+    answer = await town.http.post(
+        f"{town.stage.sandbox_url}/_sandbox/overspend", json={"match": match, "hours": hours, "factor": factor}
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def look(town: Town) -> dict[str, Any]:
+    return await watch.watch(town.house, town.stage.clock.now())
+
+
+async def alerts(town: Town, *kinds: str) -> list[str]:
+    rows = await town.rows("select kind from alerts where resolved_at is null order by opened_at, kind")
+    return [kind for (kind,) in rows if not kinds or kind in kinds]
+
+
+def at_platform(town: Town, platform: str) -> dict[str, Any]:
+    (found,) = [c for c in town.book("ads")["campaigns"] if c["platform"] == platform]
+    return found
+
+
+async def test_a_platform_that_overspends_is_stopped_in_the_next_round(town: Town) -> None:
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=6)  # reviews are over, both deliver
+    assert (await look(town))["pauses"] == {}
+    spent = at_platform(town, "meta")["spend"]
+    assert spent > 0
+    await overspend(town, "^meta", hours=5, factor=40.0)
+    await town.pass_time(hours=1)
+    assert at_platform(town, "meta")["spend"] > spent + 4000  # a whole day's budget in an hour
+    done = await look(town)
+    assert done["pauses"] == {ours["meta"]: "done"}
+    assert at_platform(town, "meta")["status"] == "PAUSED"
+    assert at_platform(town, "tiktok")["status"] == "ACTIVE"
+
+    ((proposer, verdict, key),) = await town.rows(
+        "select proposer_kind || ':' || proposer_id, verdict ->> 'answer', idempotency_key from actions where kind = 'campaign.pause'"
+    )
+    assert (proposer, verdict) == ("system:watchdog", "allow")  # younger than its minimum runtime all the same
+    assert key.startswith("watchdog:spend_velocity:")
+    ((severity, message),) = await town.rows("select severity, message from alerts where kind = 'spend_velocity'")
+    assert severity == "critical"
+    numbers = {name: message["params"][name]["minor"] for name in ("spent", "allowed", "budget")}
+    assert numbers["budget"] == 4000 and numbers["spent"] > numbers["allowed"] > 0
+    for locale in ("pt-BR", "en"):
+        from knowledge.domain.message import Message
+
+        words = town.house.render(Message.model_validate(message), locale)
+        assert "40" in words and "1" in words
+
+    # Once per cause: the next rounds neither pause nor alert again, and the alert waits for somebody to have seen it.
+    await town.pass_time(hours=2)
+    assert (await look(town))["pauses"] == {}
+    assert await town.one("select count(*) from actions where kind = 'campaign.pause'") == 1
+    assert await alerts(town, "spend_velocity") == ["spend_velocity"]
+    await town.clean()
+
+
+async def test_what_a_person_lets_run_again_is_measured_from_there(town: Town) -> None:
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=6)
+    await look(town)
+    await overspend(town, "^meta", hours=1, factor=40.0)
+    await town.pass_time(hours=1)
+    assert (await look(town))["pauses"] == {ours["meta"]: "done"}
+    await town.pass_time(minutes=15)
+    await resume(town, ours["meta"])
+    await town.pass_time(hours=2)
+    assert (await look(town))["pauses"] == {}  # the platform behaves again
+    await overspend(town, "^meta", hours=1, factor=60.0)
+    await town.pass_time(hours=1)
+    assert (await look(town))["pauses"] == {ours["meta"]: "done"}
+    assert await town.one("select count(*) from actions where kind = 'campaign.pause' and status = 'done'") == 2
+
+
+async def resume(town: Town, campaign_id: str) -> None:
+    from knowledge.domain.action import ResumeCampaign
+    from knowledge.domain.books import Proposal
+    from knowledge.domain.message import Message
+
+    receipt = await town.house.gate.submit(
+        Proposal(
+            action=ResumeCampaign(platform="meta", campaign_id=campaign_id),
+            key=f"resume:{town.stage.clock.now().isoformat()}",
+            proposer=RUI,
+            why=Message(id="why.new_campaign", params={"product": "x"}),
+        )
+    )
+    assert receipt.done, receipt
+
+
+async def test_a_campaign_switched_on_at_the_platform_is_switched_off(town: Town) -> None:
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=2)
+    await look(town)
+    await pause(town, ours["meta"])
+    await town.pass_time(minutes=15)
+    assert (await look(town))["pauses"] == {}
+    node = next(c for c in town.stage.sandbox.state.book.account("meta", "1000000000000001").campaigns.values())
+    town.stage.sandbox.state.book.change(node)
+    node.enabled = True  # by hand
+    await town.pass_time(minutes=15)
+    assert (await look(town))["pauses"] == {ours["meta"]: "done"}
+    assert at_platform(town, "meta")["status"] == "PAUSED"
+    assert await alerts(town, "outside_plan") == ["outside_plan"]
+    town.stage.sandbox.state.book.change(node)
+    node.enabled = True  # and again on the same day
+    await town.pass_time(minutes=15)
+    assert (await look(town))["pauses"] == {ours["meta"]: "done"}
+    assert at_platform(town, "meta")["status"] == "PAUSED"
+
+
+async def pause(town: Town, campaign_id: str) -> None:
+    from knowledge.domain.action import PauseCampaign
+    from knowledge.domain.books import Proposal
+    from knowledge.domain.message import Message
+
+    why = Message(id="why.new_campaign", params={"product": "x"})
+    action = PauseCampaign(platform="meta", campaign_id=campaign_id)
+    assert (await town.house.gate.submit(Proposal(action=action, key="pause-by-hand", proposer=RUI, why=why))).done
+
+
+@pytest.mark.parametrize("cause", ["pace", "cap"])
+async def test_the_workspace_over_its_cap_stops_everything(town: Town, cause: str) -> None:
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=6)
+    await overspend(town, "^(meta|tiktok)", hours=9, factor=60.0 if cause == "cap" else 40.0)
+    await town.pass_time(hours=2 if cause == "cap" else 1)
+    done = await look(town)
+    assert done["pauses"] == dict.fromkeys(ours.values(), "done")
+    assert {c["status"] for c in town.book("ads")["campaigns"]} == {"PAUSED"}
+    assert ("over_cap" in await alerts(town)) == (cause == "cap")
+
+
+async def test_a_budget_changed_by_hand_is_told_until_it_agrees_again(town: Town) -> None:
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=2)
+    await look(town)
+    book = town.stage.sandbox.state.book
+    node = next(iter(book.account("meta", "1000000000000001").campaigns.values()))
+    (group,) = node.groups.values()
+    book.set_budget(group, 9900)
+    await town.pass_time(minutes=15)
+    await look(town)
+    ((cause, message),) = await town.rows(
+        "select cause_key, message from alerts where kind = 'books_disagree' and resolved_at is null"
+    )
+    assert cause == f"books:budget:{ours['meta']}"
+    assert (message["params"]["ours"]["minor"], message["params"]["theirs"]["minor"]) == (4000, 9900)
+    await marketing.insights(town.house, town.stage.clock.now())  # reading it into the ledger does not make it our plan
+    await look(town)
+    assert await alerts(town, "books_disagree") == ["books_disagree"]
+    book.set_budget(group, 4000)
+    await town.pass_time(minutes=15)
+    await look(town)
+    assert await alerts(town, "books_disagree") == []
+    assert await town.one("select count(*) from alerts where kind = 'books_disagree'") == 1
+
+
+async def test_a_campaign_deleted_by_hand_does_not_hold_the_platform_back_for_ever(town: Town) -> None:
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=2)
+    await look(town)
+    node = next(iter(town.stage.sandbox.state.book.account("meta", "1000000000000001").campaigns.values()))
+    town.stage.sandbox.state.book.change(node)
+    node.deleted, node.enabled = True, False
+    await town.pass_time(minutes=15)
+    first = await look(town)
+    assert first["books"]["gone"] == []
+    assert await alerts(town, "books_disagree", "campaign_gone") == ["books_disagree"]
+    await town.pass_time(minutes=15)
+    assert (await look(town))["books"]["gone"] == [ours["meta"]]
+    assert await alerts(town, "books_disagree", "campaign_gone") == ["campaign_gone"]
+    row = await town.rows("select status, delivery, gone_at is not null from campaigns where id = :id", id=ours["meta"])
+    assert row == [("error", "archived", True)]
+    assert await town.one("select count(*) from audit_log where kind = 'campaign.gone'") == 1
+    # The platform's other actions go on: a new campaign may be asked for again.
+    facts = await gate_facts(town)
+    assert facts.unreadable == ()
+    await town.pass_time(minutes=15)
+    assert (await look(town))["books"]["gone"] == []
+
+
+async def gate_facts(town: Town) -> Any:
+    from knowledge.domain.action import Actor
+    from tests.gate.house import publication
+
+    seen = tuple(await town.house.effects.ports.ads["meta"].list_campaigns())
+    async with town.house.books.transaction() as tx:
+        return await tx.ledger_facts(
+            publication("new"), Actor(kind="system", id="test"), None, seen, town.house.policy(), town.stage.clock.now(),
+            excluding=None,
+        )  # fmt: skip
+
+
+async def test_an_unread_platform_counts_at_its_worst(town: Town) -> None:
+    await two_campaigns(town)
+    await town.pass_time(hours=3)
+    await look(town)
+    fault = town.fault("GET /meta/", "error_500", times=500)
+    done = await look(town)
+    assert done["unread"] == ["meta"] and done["pauses"] == {}
+    count = counted(await watch.standing(town.house), town.house.policy())
+    assert count.unread == ("meta",)
+    spent = {c["platform"]: c["spend"] for c in town.book("ads")["campaigns"]}
+    assert count.spent.minor == 7000 + spent["tiktok"]  # 40.00 x 1.75, not what was last read
+    assert count.assumed.minor == 7000 - spent["meta"]
+    await care.alerts(town.house, town.stage.clock.now())
+    fault.times = 0
+    assert (await look(town))["unread"] == []
+    assert counted(await watch.standing(town.house), town.house.policy()).assumed.minor == 0
+
+
+async def test_a_week_of_normal_days_stops_nothing(database_url: str, tmp_path: Path) -> None:
+    pace = NEVER.model_copy(update={"watch": "20 * * * *", "insights": "5 * * * *"})
+    async with living(database_url, tmp_path, schedules=Schedules(**pace.model_dump())) as town:
+        await two_campaigns(town)
+        await town.pass_time(days=3)
+        assert await town.one("select count(*) from actions where kind = 'campaign.pause'") == 0
+        assert await alerts(town) == []
+        assert await town.one("select count(*) from schedule_ticks where schedule = 'watch' and finished_at is not null") >= 70
+        await town.clean()
