@@ -7,20 +7,35 @@ Exit codes: 0 done · 1 done, but the answer is no (a failed check, a refusal, a
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.cli_talk import (
+    BAD_INPUT,
+    NO,
+    OK,
+    File,
+    Json,
+    bad,
+    busy,
+    fail,
+    finish,
+    hush,
+    load_secrets,
+    load_settings,
+    now,
+    plainly,
+    print_json,
+    say,
+    set_up_logging,
+    show_traces,
+)  # fmt: skip
+
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from runtime.check_cache import Answer
-    from runtime.settings import Secrets, Settings
 
-OK, NO, BAD_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 EXITS = "Exit codes: 0 done, 1 the answer is no, 2 bad input or configuration, 3 something needed is unavailable."
 
 
@@ -55,15 +70,10 @@ for name, sub in (
 ):  # fmt: skip
     app.add_typer(sub, name=name)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object for machines instead of text for people.")]
-File = Annotated[Path | None, typer.Option("--config", help="The operator's file; default: CEO_CONFIG or agentos.yaml.")]
-_debug = False
-
 
 @app.callback()
 def options(debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an unexpected error.")] = False) -> None:
-    global _debug
-    _debug = debug
+    show_traces(debug)
 
 
 # -- running ------------------------------------------------------------------------------------------------------------------
@@ -82,10 +92,10 @@ def demo(
     """The whole product against a local sandbox, in simulated time, without any account or key."""
     with plainly(as_json):
         if as_json and not exit_:
-            raise _bad("--json prints one object at the end; use it together with --exit")
+            raise bad("--json prints one object at the end; use it together with --exit")
         from runtime import demo as house_demo
 
-        file = config or _secrets().ceo_config
+        file = config or load_secrets().ceo_config
         code = house_demo.run(days=days, exit_=exit_, as_json=as_json, seed=seed, port=port, config=file, speed=speed)
         raise typer.Exit(code)
 
@@ -98,8 +108,8 @@ def serve(
 ) -> None:
     """Web application (cockpit, webhooks, AgentOS) and durable engine in one process. Ctrl-C stops it cleanly."""
     with plainly():
-        settings = _settings(config)
-        _logging(settings)
+        settings = load_settings(config)
+        set_up_logging(settings)
         settings.secrets.need("ceo_secret_key")
         import asyncio
 
@@ -112,8 +122,8 @@ def serve(
 def worker(config: File = None) -> None:
     """Durable engine only: run as many as wanted, on any machine that reaches the database."""
     with plainly():
-        settings = _settings(config)
-        _logging(settings)
+        settings = load_settings(config)
+        set_up_logging(settings)
         import asyncio
 
         from runtime import main
@@ -151,7 +161,7 @@ def backtest(
         from runtime.backtest import run
 
         if not as_json:
-            _say("reading the file and walking through its days …")
+            say("reading the file and walking through its days …")
         raise typer.Exit(run(file, as_json=as_json, strategy=strategy, margin=margin, currency=currency))
 
 
@@ -167,10 +177,10 @@ def migrate(
     with plainly(as_json):
         from runtime import cli_database
 
-        with _busy("looking at the database", as_json):
-            files = cli_database.migrate(_secrets(), check=check)
+        with busy("looking at the database", as_json):
+            files = cli_database.migrate(load_secrets(), check=check)
         if as_json:
-            _print_json({"pending" if check else "applied": files})
+            print_json({"pending" if check else "applied": files})
         else:
             word = "pending" if check else "applied"
             typer.echo("\n".join([f"{word}: {name}" for name in files]) if files else "The schema is up to date.")
@@ -183,9 +193,9 @@ def db_stop(as_json: Json = False) -> None:
     with plainly(as_json):
         from runtime.db.embedded import stop
 
-        stopped = stop(_secrets().ceo_data_dir / "postgres")
+        stopped = stop(load_secrets().ceo_data_dir / "postgres")
         if as_json:
-            _print_json({"stopped": stopped})
+            print_json({"stopped": stopped})
         else:
             typer.echo("Stopped." if stopped else "It was not running.")
 
@@ -206,7 +216,7 @@ def config_check(
     with plainly(as_json):
         from runtime import config_check as checking
 
-        answer = checking.answer(config, locale, now=_now(), keep=cache, code=context.obj)
+        answer = checking.answer(config, locale, now=now(), keep=cache, code=context.obj)
         raise typer.Exit(_tell(answer, as_json=as_json, dials=dials))
 
 
@@ -234,7 +244,7 @@ def _answered(options: list[str], code: str) -> int | None:
             return None
     from runtime import check_cache
 
-    answer = check_cache.load(check_cache.Ask(given["--config"], given["--locale"]), _now(), code)
+    answer = check_cache.load(check_cache.Ask(given["--config"], given["--locale"]), now(), code)
     if answer is None:
         return None
     try:
@@ -249,9 +259,9 @@ def _tell(answer: Answer, *, as_json: bool, dials: bool) -> int:
     """Prints the answer of `ceo config check`; its exit code."""
     report = answer.report
     if report is None:
-        _fail(BAD_INPUT, answer.problems, as_json)
+        fail(BAD_INPUT, answer.problems, as_json)
     if as_json:
-        _print_json(report.as_dict())
+        print_json(report.as_dict())
     else:
         from runtime.check_report import show
 
@@ -274,11 +284,11 @@ def doctor(as_json: Json = False, config: File = None) -> None:
     with plainly(as_json):
         from runtime import cli_doctor
 
-        _hush()
-        with _busy("checking", as_json):
-            checks = cli_doctor.examine(lambda: _settings(config), _secrets())
+        hush()
+        with busy("checking", as_json):
+            checks = cli_doctor.examine(lambda: load_settings(config), load_secrets())
         if as_json:
-            _print_json({"ok": all(c.ok for c in checks), "checks": [c.as_dict() for c in checks]})
+            print_json({"ok": all(c.ok for c in checks), "checks": [c.as_dict() for c in checks]})
         else:
             cli_doctor.show(checks)
         raise typer.Exit(cli_doctor.exit_code(checks))
@@ -293,10 +303,10 @@ def approvals_list(as_json: Json = False, config: File = None) -> None:
     with plainly(as_json):
         from runtime import cli_gate
 
-        settings = _settings(config)
-        with _busy("reading the queue", as_json):
+        settings = load_settings(config)
+        with busy("reading the queue", as_json):
             rows = cli_gate.pending(settings)
-        _print_json({"pending": rows}) if as_json else cli_gate.show_pending(rows)
+        print_json({"pending": rows}) if as_json else cli_gate.show_pending(rows)
 
 
 @approvals_app.command("approve")
@@ -305,11 +315,11 @@ def approvals_approve(action_id: str, as_json: Json = False, config: File = None
     with plainly(as_json):
         from runtime import cli_gate
 
-        settings = _settings(config)
-        _hush()
-        with _busy("judging on fresh facts", as_json):
+        settings = load_settings(config)
+        hush()
+        with busy("judging on fresh facts", as_json):
             outcome = cli_gate.approve(settings, action_id)
-        _outcome(outcome, as_json)
+        finish(outcome, as_json)
 
 
 @approvals_app.command("reject")
@@ -323,7 +333,7 @@ def approvals_reject(
     with plainly(as_json):
         from runtime import cli_gate
 
-        _outcome(cli_gate.reject(_settings(config), action_id, reason), as_json)
+        finish(cli_gate.reject(load_settings(config), action_id, reason), as_json)
 
 
 @app.command()
@@ -339,10 +349,10 @@ def kill(
         from runtime import cli_gate
 
         if scope not in cli_gate.SCOPES:
-            raise _bad(f"scope {scope!r} is unknown; one of {', '.join(cli_gate.SCOPES)}")
+            raise bad(f"scope {scope!r} is unknown; one of {', '.join(cli_gate.SCOPES)}")
         if (scope == "all") != (target is None):
-            raise _bad("`all` takes no target" if scope == "all" else f"name the {scope}: ceo kill {scope} TARGET")
-        _outcome(cli_gate.kill(_settings(config), scope, target, reason), as_json)
+            raise bad("`all` takes no target" if scope == "all" else f"name the {scope}: ceo kill {scope} TARGET")
+        finish(cli_gate.kill(load_settings(config), scope, target, reason), as_json)
 
 
 @app.command()
@@ -356,7 +366,7 @@ def resume(
     with plainly(as_json):
         from runtime import cli_gate
 
-        _outcome(cli_gate.resume(_settings(config), kill_id, everything=everything), as_json)
+        finish(cli_gate.resume(load_settings(config), kill_id, everything=everything), as_json)
 
 
 @user_app.command("add")
@@ -372,8 +382,8 @@ def user_add(
         from runtime import cli_users
         from runtime.cli_gate import SystemClock
 
-        cli_users.put(_settings(config), email.strip().lower(), role, password, SystemClock())
-        _print_json({"email": email, "role": role}) if as_json else typer.echo(f"{email} may sign in as {role}")
+        cli_users.put(load_settings(config), email.strip().lower(), role, password, SystemClock())
+        print_json({"email": email, "role": role}) if as_json else typer.echo(f"{email} may sign in as {role}")
 
 
 @audit_app.command("verify")
@@ -382,11 +392,11 @@ def audit_verify(as_json: Json = False, config: File = None) -> None:
     with plainly(as_json):
         from runtime import cli_gate
 
-        settings = _settings(config)
-        with _busy("recomputing the chain", as_json):
+        settings = load_settings(config)
+        with busy("recomputing the chain", as_json):
             rows, broken = cli_gate.verify(settings)
         if as_json:
-            _print_json({"rows": rows, "ok": broken is None, "first_bad_seq": broken})
+            print_json({"rows": rows, "ok": broken is None, "first_bad_seq": broken})
         elif broken is None:
             typer.echo(f"{rows} rows, chain intact.")
         else:
@@ -400,8 +410,8 @@ def dead_letters_list(as_json: Json = False, config: File = None) -> None:
     with plainly(as_json):
         from runtime import cli_gate
 
-        rows = cli_gate.dead_letters(_settings(config))
-        _print_json({"dead_letters": rows}) if as_json else cli_gate.show_dead(rows)
+        rows = cli_gate.dead_letters(load_settings(config))
+        print_json({"dead_letters": rows}) if as_json else cli_gate.show_dead(rows)
 
 
 @dead_app.command("replay")
@@ -410,149 +420,12 @@ def dead_letters_replay(event_id: str, as_json: Json = False, config: File = Non
     with plainly(as_json):
         from runtime import cli_gate
 
-        queued = cli_gate.replay(_settings(config), event_id)
+        queued = cli_gate.replay(load_settings(config), event_id)
         if as_json:
-            _print_json({"event_id": event_id, "queued": queued})
+            print_json({"event_id": event_id, "queued": queued})
         else:
             typer.echo("Back in line." if queued else "There is no dead letter with this id.", err=not queued)
         raise typer.Exit(OK if queued else NO)
-
-
-# -- how it speaks ------------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def plainly(as_json: bool = False) -> Iterator[None]:
-    """Turns errors into sentences and exit codes: a user never sees a traceback unless they ask for it with --debug."""
-    try:
-        yield
-    except (typer.Exit, typer.Abort, typer.BadParameter):
-        raise
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # the reader (head, less) has seen enough
-        raise typer.Exit(OK) from None
-    except Exception as error:  # the edge of the program: whatever it is, a person reads a sentence
-        if _debug:
-            raise
-        code, lines = _explain(error)
-        _fail(code, lines, as_json)
-
-
-def _explain(error: Exception) -> tuple[int, list[str]]:
-    """(exit code, sentences) for an error. Names are compared because importing the classes would load what failed to load."""
-    kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
-    if "runtime.settings.ConfigError" in kinds:
-        return BAD_INPUT, list(error.problems)  # pyright: ignore[reportAttributeAccessIssue]
-    if kinds & {"runtime.db.engine.DatabaseUrlError", "agents.models.ModelConfigError"}:
-        return BAD_INPUT, [str(error)]
-    if kinds & {"runtime.db.embedded.EmbeddedPostgresError", "tools.errors.VendorError"}:
-        return UNAVAILABLE, [str(error)]
-    if kinds & {"psycopg.OperationalError", "sqlalchemy.exc.OperationalError"}:
-        first = str(error.__cause__ or error).strip().splitlines()[0]
-        return UNAVAILABLE, [f"the database does not answer: {first}", "check DATABASE_URL and the network; `ceo doctor` says more"]
-    if "runtime.db.migrate.MigrationError" in kinds:
-        return NO, [str(error)]
-    if isinstance(error, OSError) and error.errno == 98:
-        return UNAVAILABLE, ["the port is taken by another program; choose one with --port"]
-    place = _log_trace(error)
-    return NO, [f"unexpected {type(error).__name__}: {error}", f"the whole trace is in {place}; `ceo --debug …` shows it here"]
-
-
-def _log_trace(error: Exception) -> Path:
-    """Appends the trace to ceo.log in the data folder, or in the temporary folder when that cannot be written."""
-    import tempfile
-    import traceback
-
-    lines = "".join(traceback.format_exception(error))
-    try:
-        folder = _secrets().ceo_data_dir
-        folder.mkdir(parents=True, exist_ok=True)
-    except Exception:  # reporting must not fail on the cause of the failure
-        folder = Path(tempfile.gettempdir())
-    place = folder / "ceo.log"
-    with place.open("a", encoding="utf-8") as log:
-        log.write(f"--- {_now().isoformat()} {' '.join(sys.argv[1:3])}\n{lines}")
-    return place
-
-
-def _fail(code: int, lines: list[str], as_json: bool) -> NoReturn:
-    if as_json:
-        _print_json({"error": lines[0], "problems": lines})
-    else:
-        for line in lines:
-            typer.echo(f"ceo: {line}", err=True)
-    raise typer.Exit(code)
-
-
-def _bad(sentence: str) -> typer.BadParameter:
-    return typer.BadParameter(sentence)
-
-
-def _outcome(outcome: dict[str, Any], as_json: bool) -> NoReturn:
-    """Prints what became of a click, and ends with 0 or 1."""
-    if as_json:
-        _print_json(outcome)
-    else:
-        typer.echo(outcome["message"], err=not outcome["ok"])
-        for reason in outcome.get("findings", []):
-            typer.echo(f"  {reason}", err=not outcome["ok"])
-    raise typer.Exit(OK if outcome["ok"] else NO)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _say(text: str) -> None:
-    """A line for people on the error stream, so that standard output stays the answer."""
-    typer.echo(text, err=True)
-
-
-@contextmanager
-def _busy(text: str, quiet: bool) -> Iterator[None]:
-    """A spinner while something may take longer than a moment; nothing when a machine reads or the output goes to a file."""
-    if quiet or not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"{text} …"):
-        yield
-
-
-def _secrets() -> Secrets:
-    from runtime.settings import load_secrets
-
-    return load_secrets()
-
-
-def _settings(path: Path | None) -> Settings:
-    from runtime.settings import load
-
-    return load(path)
-
-
-def _now() -> datetime:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)
-
-
-def _logging(settings: Settings) -> None:
-    """For processes that stay: plain lines for a person at the terminal, JSON for whoever collects them."""
-    from runtime.observability import configure
-
-    configure(settings.secrets.ceo_log_level, json=not sys.stderr.isatty())
-
-
-def _hush() -> None:
-    """For commands that answer: standard output is the answer alone, and only errors are worth a log line."""
-    from runtime.observability import configure
-
-    configure("error")
 
 
 if __name__ == "__main__":
