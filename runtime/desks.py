@@ -183,8 +183,6 @@ class ManagerDesk:
             return None
 
     async def propose(self, action: Action, why: Message) -> Proposed:
-        from runtime.jobs.expectations import expected_of
-
         request = self.request or f"agentos:{self.house.clock.now():%Y-%m-%dT%H:%M}"
         receipt = await self.house.gate.submit(
             Proposal(
@@ -192,7 +190,6 @@ class ManagerDesk:
                 key=f"{request}:{action.fingerprint()[:16]}",
                 proposer=self.actor,
                 why=why,
-                expected=await expected_of(self.house, action, strategy="people"),
                 correlation_id=request,
                 priority="high",
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from agents import offline_brain
-from knowledge.domain.action import Actor, Creative, Platform
+from knowledge.domain.action import Action, Actor, Creative, Platform
 from knowledge.domain.campaign import Product
 from knowledge.domain.clock import Clock
 from knowledge.domain.lead import LeadProfile
@@ -23,6 +23,7 @@ from runtime.db.lease import Lease
 from runtime.db.uow import Database
 from runtime.desks import ManagerDesk
 from runtime.jobs.engine import Engine, bind, database_url_for_engine
+from runtime.jobs.expectations import expected_at_gate
 from runtime.media import LocalMedia
 from runtime.settings import Settings
 from tools.effects import Effects, Ports
@@ -240,7 +241,11 @@ async def build_house(settings: Settings, database_url: str, clock: Clock | None
     lease = await Lease.acquire(engine, the_clock.now())
     ports, sources = connect(settings, the_clock)
     effects = Effects(ports)
-    gate = Gate(books, effects, lambda: policy, the_clock, executor=lease.incarnation)
+
+    async def expect(action: Action, proposer: Actor) -> dict[str, Any] | None:
+        return await expected_at_gate(house, action, proposer)
+
+    gate = Gate(books, effects, lambda: policy, the_clock, executor=lease.incarnation, expect=expect)
     jobs = Engine(
         database_url_for_engine(url),
         engine,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from knowledge.domain.action import CAMPAIGN, Action, PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
+from knowledge.domain.action import CAMPAIGN, Action, Actor, PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.money import EXPONENTS, Money
 from knowledge.domain.outcome import Effect, Expectation
 from runtime.jobs.history import build_history, optimizer_policy
@@ -72,6 +72,19 @@ async def expected_of(house: House, action: Action, *, strategy: str) -> dict[st
         log.warning("no expectation for %s of %s: %s", action.kind, action.campaign_id, error)
         return Expectation(method="response", strategy=strategy, unknown="no_data").plain()
     return stated(effects, policy.currency, method="response", strategy=strategy).plain()
+
+
+async def expected_at_gate(house: House, action: Action, proposer: Actor) -> dict[str, Any] | None:
+    """What the gate records for a proposal that brings no expectation: undo, chat, cockpit, watchdog, publication queue.
+
+    A model that fails must never keep a pause from leaving: the expectation is then unknown, and the fault is logged.
+    """
+    strategy = "people" if proposer.kind == "user" else "launch" if isinstance(action, PublishCampaign) else "house"
+    try:
+        return await expected_of(house, action, strategy=strategy)
+    except Exception:
+        log.exception("no expectation for %s", action.kind)
+        return Expectation(method="response", strategy=strategy, unknown="no_data").plain()
 
 
 async def _newcomer(house: House, action: PublishCampaign, history: dict[str, Any]) -> dict[str, Any]:

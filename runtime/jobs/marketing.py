@@ -17,7 +17,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
 from prompts.messages import LOCALES
 from runtime.db.products import ProductRecord
-from runtime.jobs.expectations import expected_of, stated
+from runtime.jobs.expectations import stated
 from runtime.jobs.history import build_history, optimizer_policy
 from tools.errors import VendorError
 from tools.optimizer.reasons import sentence
@@ -96,16 +96,12 @@ async def publish(house: House, slot: datetime) -> dict[str, Any]:
         plan = plans[draft.id].get("publish")
         if plan is None:
             continue
-        action, key = PublishCampaign.model_validate(plan), f"publish:{draft.id}"
-        async with house.books.transaction() as books:
-            asked = await books.action_by_key(key) is not None
         receipt = await house.gate.submit(
             Proposal(
-                action=action,
-                key=key,
+                action=PublishCampaign.model_validate(plan),
+                key=f"publish:{draft.id}",
                 proposer=MEDIA_BUYER,
                 why=Message(id="why.new_campaign", params={"product": draft.name}),
-                expected=None if asked else await expected_of(house, action, strategy="launch"),
                 priority="high",
             )
         )

@@ -23,7 +23,7 @@ from knowledge.domain.policy import Policy
 from tools.effects import Effects
 from tools.gate import care, deciding, people, performing, switch, undoing
 from tools.gate.answers import Outcome, Receipt, may_decide, no, receipt
-from tools.gate.core import Core
+from tools.gate.core import Core, Expect
 from tools.gate.requests import worst_until
 from tools.gate.undoing import UndoPlan
 
@@ -44,8 +44,9 @@ class Gate:
         executor: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: random.Random | None = None,
+        expect: Expect | None = None,
     ) -> None:
-        self._core = Core(books, effects, policy, clock, executor, sleep, chance or random.Random(executor))
+        self._core = Core(books, effects, policy, clock, executor, sleep, chance or random.Random(executor), expect=expect)
 
     async def submit(self, proposal: Proposal) -> Receipt:
         """Judges an action and, when allowed, performs it. The same key always answers with the same action.

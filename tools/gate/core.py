@@ -21,6 +21,9 @@ from tools.effects import Effects
 from tools.errors import VendorError
 from tools.guardrails import judge
 
+Expect = Callable[[Action, Actor], Awaitable[dict[str, Any] | None]]
+"""States the expected effect of an action nobody stated it for (knowledge.domain.outcome.Expectation). Never raises for figures."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -42,6 +45,11 @@ class Core:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: random.Random = field(default_factory=lambda: random.Random(0))
     in_hand: Counter[str] = field(default_factory=Counter[str])
+    expect: Expect | None = None
+
+    async def expected(self, action: Action, proposer: Actor) -> dict[str, Any] | None:
+        """What the action is expected to change, as it is stored beside it; None where nobody can say. Outside any transaction."""
+        return await self.expect(action, proposer) if self.expect is not None and isinstance(action, CAMPAIGN) else None
 
     async def look(self, action: Action) -> Look:
         """The platform's own word, fresh. Outside any transaction: a slow vendor must not hold the budget lock."""

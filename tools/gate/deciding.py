@@ -23,6 +23,9 @@ async def decide(core: Core, proposal: Proposal) -> ActionRecord:
     """The record of this intent: the known one, or a new one judged on fresh facts. Raises only when the database cannot be reached."""
     async with core.books.transaction() as tx:
         known = await tx.action_by_key(proposal.key)
+    if known is None and proposal.expected is None:
+        expected = await core.expected(proposal.action, proposal.proposer)
+        proposal = proposal.model_copy(update={"expected": expected})
     for last in (False, True):
         if known is None:
             look = await core.look(proposal.action)

@@ -128,9 +128,9 @@ async def edit(
     if isinstance(wanted, Outcome):
         return wanted
     record, action = wanted
-    look = await core.look(action)
+    look, expected = await core.look(action), await core.expected(action, record.proposer)
     async with core.books.transaction() as tx:
-        answer, made = await _instead(core, tx, record, action, actor, reason, look)
+        answer, made = await _instead(core, tx, record, action, actor, reason, look, expected)
     return outcome(await execute(core, made.id)) if made is not None and made.status == "authorised" else answer
 
 
@@ -176,7 +176,14 @@ async def _edited(
 
 
 async def _instead(
-    core: Core, tx: GateTx, record: ActionRecord, action: Action, actor: Actor, reason: str, look: Look
+    core: Core,
+    tx: GateTx,
+    record: ActionRecord,
+    action: Action,
+    actor: Actor,
+    reason: str,
+    look: Look,
+    expected: dict[str, Any] | None,
 ) -> tuple[Outcome, ActionRecord | None]:
     now, policy, who = core.clock.now(), core.policy(), str(actor)
     await core.lock(tx, action)
@@ -197,6 +204,7 @@ async def _instead(
             "action": action,
             "key": key,
             "fingerprint": action.fingerprint(),
+            "expected": expected,
             "status": "waiting",
             "verdict": verdict,
             "facts": facts,
