@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime import cli_record
 from runtime.cli_talk import (
     BAD_INPUT,
     NO,
@@ -61,12 +62,11 @@ app = _Ceo(
 config_app = typer.Typer(no_args_is_help=True, help="The operator's file and the environment.")
 db_app = typer.Typer(no_args_is_help=True, help="The embedded database.")
 approvals_app = typer.Typer(no_args_is_help=True, help="Requests that wait for a manager.")
-audit_app = typer.Typer(no_args_is_help=True, help="The append-only record of every action.")
 user_app = typer.Typer(no_args_is_help=True, help="Accounts of the cockpit.")
 dead_app = typer.Typer(no_args_is_help=True, help="Webhooks that could not be processed.")
 for name, sub in (
-    ("config", config_app), ("db", db_app), ("approvals", approvals_app), ("audit", audit_app), ("dead-letters", dead_app),
-    ("user", user_app),
+    ("config", config_app), ("db", db_app), ("approvals", approvals_app), ("audit", cli_record.audit_app), ("dead-letters", dead_app),
+    ("user", user_app), ("policy", cli_record.policy_app),
 ):  # fmt: skip
     app.add_typer(sub, name=name)
 
@@ -386,22 +386,7 @@ def user_add(
         print_json({"email": email, "role": role}) if as_json else typer.echo(f"{email} may sign in as {role}")
 
 
-@audit_app.command("verify")
-def audit_verify(as_json: Json = False, config: File = None) -> None:
-    """Recomputes the hash chain over the whole record; 1 when a row was changed, removed or put in."""
-    with plainly(as_json):
-        from runtime import cli_gate
-
-        settings = load_settings(config)
-        with busy("recomputing the chain", as_json):
-            rows, broken = cli_gate.verify(settings)
-        if as_json:
-            print_json({"rows": rows, "ok": broken is None, "first_bad_seq": broken})
-        elif broken is None:
-            typer.echo(f"{rows} rows, chain intact.")
-        else:
-            typer.echo(f"Chain broken at row {broken}: it or the one before was changed, removed or put in.", err=True)
-        raise typer.Exit(OK if broken is None else NO)
+app.command()(cli_record.replay)
 
 
 @dead_app.command("list")

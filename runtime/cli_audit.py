@@ -35,11 +35,6 @@ SHOWN = 50
 T = TypeVar("T")
 
 
-def now() -> datetime:
-    """The real moment: this is the edge of the program, and nothing it decides depends on a clock of the house."""
-    return datetime.now(UTC)
-
-
 @asynccontextmanager
 async def reading(url: str) -> AsyncIterator[AsyncConnection]:
     """A connection that sees one state of the database and can change nothing. Raises ConfigError when migrations are pending."""
@@ -141,7 +136,7 @@ def _problem(settings: Settings, broken: Break, untold: int) -> str:
     return where if broken.line is None else say(settings, "audit.line", line=broken.line, what=where)
 
 
-def write_anchor(settings: Settings) -> dict[str, Any]:
+def write_anchor(settings: Settings, now: datetime) -> dict[str, Any]:
     """Writes the head of the chain into the data folder, once the whole chain up to it was found in order."""
     from runtime.db import audit_reads
 
@@ -153,14 +148,21 @@ def write_anchor(settings: Settings) -> dict[str, Any]:
         if broken is not None:  # an anchor of a broken chain would make the break the new truth
             return {"ok": False, "first_bad_seq": broken.seq, "problem": _problem(settings, broken, 0)}
         seq, digest = await audit_reads.head(conn)
-        anchors.add(file, Anchor(now(), seq, digest))
+        anchors.add(file, Anchor(now, seq, digest))
         return {"ok": True, "seq": seq, "hash": digest, "anchor": f"{seq}:{digest}", "file": str(file)}
 
     return _run(settings, errand)
 
 
 def export(
-    settings: Settings, file: Path, *, since: datetime | None, until: datetime | None, kind: str | None, force: bool
+    settings: Settings,
+    file: Path,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    kind: str | None,
+    force: bool,
+    now: datetime,
 ) -> dict[str, Any]:
     """Writes rows as JSON lines. A window is the unbroken stretch from its first row to its last; `kind` picks rows of it."""
     from knowledge.domain.audit_file import Head, Seal, head_line
@@ -171,7 +173,7 @@ def export(
 
     async def errand(conn: AsyncConnection) -> dict[str, Any]:
         first, prev, last, digest = await audit_reads.stretch(conn, since=since, until=until)
-        head = Head(first, prev, last, digest, now(), kind=kind, until=until)
+        head = Head(first, prev, last, digest, now, kind=kind, until=until)
         beginning = head_line(head)
         seal, count = Seal(beginning), 0
         part = file.with_name(file.name + ".part")
@@ -278,8 +280,11 @@ def _id(value: str) -> str:
 # -- another policy ---------------------------------------------------------------------------------------------------------------
 
 
-def policy_diff(settings: Settings, new: Policy, days: float, until: datetime | None = None) -> dict[str, Any]:
-    """What another policy would have answered to what was judged in the window, on the facts as they were then."""
+def policy_diff(settings: Settings, new: Policy, days: float, now: datetime) -> dict[str, Any]:
+    """What another policy would have answered to what was judged in the last days, on the facts as they were then.
+
+    The days are counted back from the newest row, so that the books of a demo, whose clock runs by itself, are found too.
+    """
     from pydantic import ValidationError
 
     from runtime.db import audit_reads
@@ -287,8 +292,7 @@ def policy_diff(settings: Settings, new: Policy, days: float, until: datetime | 
     from tools.replay import moves_changed, under
 
     async def errand(conn: AsyncConnection) -> dict[str, Any]:
-        # The last row's moment, not the wall's: in a demo's books time ran ahead.
-        end = until or await audit_reads.newest(conn) or now()
+        end = await audit_reads.newest(conn) or now
         since = end - timedelta(days=days)
         judged = changed_judgements = unreadable = 0
         actions = set[str]()
