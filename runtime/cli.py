@@ -87,6 +87,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 7,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Cockpit's port; 0 takes a free one.")] = 8000,
     speed: Annotated[float, typer.Option(min=1, help="Simulated seconds per real second once it runs live.")] = 120.0,
+    keep: Annotated[Path | None, typer.Option(help="Leave database and files in this new folder when it ends.")] = None,
     config: File = None,
 ) -> None:
     """The whole product against a local sandbox, in simulated time, without any account or key."""
@@ -96,7 +97,11 @@ def demo(
         from runtime import demo as house_demo
 
         file = config or load_secrets().ceo_config
-        code = house_demo.run(days=days, exit_=exit_, as_json=as_json, seed=seed, port=port, config=file, speed=speed)
+        code = house_demo.run(
+            days=days, exit_=exit_, as_json=as_json, seed=seed, port=port, config=file, speed=speed, keep=keep
+        )  # fmt: skip
+        if keep is not None and not as_json:
+            say(f"Kept in {keep}. Look into it with, for example: CEO_DATA_DIR={keep} ceo replay --all")
         raise typer.Exit(code)
 
 

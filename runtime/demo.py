@@ -27,7 +27,20 @@ from pydantic import SecretStr
 from knowledge.domain.action import Actor
 from knowledge.domain.clock import SettableClock
 from runtime.observability import configure
-from runtime.settings import Chatwoot, Meta, Operator, PipeRun, Schedules, Secrets, Settings, TikTok, Vendors, ZApi, load_operator
+from runtime.settings import (
+    Chatwoot,
+    ConfigError,
+    Meta,
+    Operator,
+    PipeRun,
+    Schedules,
+    Secrets,
+    Settings,
+    TikTok,
+    Vendors,
+    ZApi,
+    load_operator,
+)
 
 MANAGER = ("gestor@demo.local", "manager")
 ADMIN = ("diretora@demo.local", "admin")
@@ -290,8 +303,6 @@ async def figures(on: Stage, days: float) -> dict[str, Any]:
     """What happened, read from the database and from the sandbox's own book; `books_agree` names where they differ."""
     from sqlalchemy import text
 
-    from runtime.db.audit_reads import verify_chain
-
     async with on.house.db.transaction() as tx:
 
         async def one(sql: str) -> Any:
@@ -339,7 +350,6 @@ async def figures(on: Stage, days: float) -> dict[str, Any]:
                 "notes": crm.get("note", 0),
             },
             "audit_rows": await one("select count(*) from audit_log"),
-            "audit_chain_ok": (await verify_chain(tx.conn))[1] is None,
             "errors": await one(
                 "select count(*) from dbos.workflow_status where status in ('ERROR', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')"
             )
@@ -387,6 +397,7 @@ def compare(ours: dict[str, Any], book: dict[str, Any]) -> list[str]:
 async def _story(
     *, days: float | None, exit_: bool, as_json: bool, seed: int, port: int, config: Path, data: Path, speed: float
 ) -> int:
+    from runtime.db.audit_reads import verify_chain
     from runtime.jobs import marketing
 
     stop = asyncio.Event()
@@ -411,6 +422,8 @@ async def _story(
         if exit_:
             book = await final_books(on, driver)
             ours = await figures(on, length)
+            async with on.house.db.transaction() as tx:
+                ours["audit_chain_ok"] = (await verify_chain(tx.conn))[1] is None
             differences = compare(ours, book)
             ours["books_agree"] = not differences
             ours["differences"] = differences
@@ -449,16 +462,21 @@ def run(
     port: int = 8000,
     config: Path = Path("agentos.yaml"),
     speed: float = 120.0,
+    keep: Path | None = None,
 ) -> int:
     """The command. `speed` is simulated seconds per real second once it runs live. Returns the exit code.
 
-    The demo's database is its own, in a folder that goes with it: nothing of an installation is touched.
+    The demo's database is its own, in a folder that goes with it: nothing of an installation is touched. `keep` names an empty
+    folder in which everything is left instead, for commands to look into with CEO_DATA_DIR. Raises ConfigError when it is not empty.
     """
     configure("warning")
-    data = Path(tempfile.mkdtemp(prefix="agente-ceo-demo-"))
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise ConfigError([f"--keep: {keep} is not empty; name a new folder, so that nothing of an installation is touched"])
+    data = keep or Path(tempfile.mkdtemp(prefix="agente-ceo-demo-"))
     try:
         return asyncio.run(
             _story(days=days, exit_=exit_, as_json=as_json, seed=seed, port=port, config=config, data=data, speed=speed)
         )
     finally:
-        shutil.rmtree(data, ignore_errors=True)
+        if keep is None:
+            shutil.rmtree(data, ignore_errors=True)
