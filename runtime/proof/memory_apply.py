@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from knowledge.domain.action import (
     AddDealNote,
+    GrantAutonomy,
     MarkRead,
     MirrorToDesk,
     OpenDeal,
@@ -22,6 +24,7 @@ from knowledge.domain.action import (
     UpsertPerson,
 )
 from knowledge.domain.books import ActionRecord
+from knowledge.domain.grant import GrantSpent, grant_of
 from knowledge.domain.money import Money
 from runtime.proof.store import Transaction
 
@@ -84,6 +87,8 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
             entity = action.kind.partition(".")[2]
             key = action.ref if isinstance(action, AddDealNote) else ""
             rows.put("crm_links", (entity, action.lead_id, key), result["external_id"])
+        case GrantAutonomy():
+            _grant(rows, record, action, now)
         case MarkRead():
             pass  # nothing of ours changes when ticks turn blue
 
@@ -115,3 +120,30 @@ def _change(rows: Transaction, record: ActionRecord, campaign_id: str, before: i
         return
     row = {"action_id": record.id, "from_minor": before, "to_minor": after.minor, "currency": after.currency, "at": now}
     rows.put("budget_changes", campaign_id, (*kept, row))
+
+
+def _grant(rows: Transaction, record: ActionRecord, action: GrantAutonomy, now: datetime) -> None:
+    ticket = rows.get("tickets", record.id)
+    if ticket is None or ticket.decided_by is None:
+        raise LookupError(f"action {record.id}: nobody approved this grant")
+    ident = str(uuid.uuid5(uuid.NAMESPACE_URL, f"grant:{record.id}"))
+    if rows.get("grants", ident) is None:
+        row = {
+            "id": ident, "workspace": action.workspace, "action_kind": action.action_kind, "max_change": action.max_change,
+            "max_amount_minor": action.max_amount.minor, "currency": action.max_amount.currency, "max_count": action.max_count,
+            "used": 0, "granted_at": now, "expires_at": action.expires_at,
+        }  # fmt: skip
+        rows.put("grants", ident, row)
+
+
+async def use_grant(rows: Transaction, record: ActionRecord, now: datetime) -> None:
+    """Takes one from the count of the grant the action rests on, once per action. Raises GrantSpent when nothing of it is left."""
+    ident = grant_of(record.verdict)
+    if ident is None or rows.get("grant_uses", record.id) is not None:
+        return
+    await rows.lock(("grants", ident))
+    grant = rows.get("grants", ident)
+    if grant is None or grant["used"] >= grant["max_count"] or grant["expires_at"] <= now:
+        raise GrantSpent(f"grant {ident}: nothing of it is left for action {record.id}")
+    rows.put("grant_uses", record.id, ident)
+    rows.put("grants", ident, grant | {"used": grant["used"] + 1})

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, SendMessage
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, SendMessage
 from knowledge.domain.books import ActionRecord, Refs, Status, Ticket
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Row, canonical, chain_hash
@@ -17,6 +17,7 @@ from knowledge.domain.fact_building import Windows, campaign_facts
 from knowledge.domain.facts import ConversationFacts, Facts, KillSwitch
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Verdict
 from runtime.proof import memory_apply, memory_facts
 from runtime.proof.store import Store, Transaction
 
@@ -48,6 +49,7 @@ class MemoryTx:
     def __init__(self, books: MemoryBooks) -> None:
         self.rows = Transaction(books.store)
         self._books = books
+        self._judged: dict[str, tuple[datetime, str]] = {}
 
     # -- actions --------------------------------------------------------------------------------------------------------------
 
@@ -78,6 +80,7 @@ class MemoryTx:
         )
         self.rows.put("actions", record.id, fresh)
         self.rows.put("keys", record.key, record.id)
+        await self._remember(record.id, record.verdict, record.facts)
         if ticket is not None:
             self.rows.put("tickets", record.id, ticket)
         return True
@@ -95,7 +98,24 @@ class MemoryTx:
         if record is None or record.status != expected:
             return False
         self.rows.put("actions", action_id, record.model_copy(update={"status": to} | fields))
+        if isinstance(fields.get("verdict"), Verdict) and isinstance(fields.get("facts"), Facts):
+            await self._remember(action_id, fields["verdict"], fields["facts"])
         return True
+
+    async def _remember(self, action_id: str, verdict: Verdict, facts: Facts) -> None:
+        """Holds a judgement for the audit row that will tell of it; one that nobody told of gets a row of its own."""
+        await self._tell(action_id)
+        self._judged[action_id] = (facts.now, verdict.answer)
+
+    async def _tell(self, action_id: str) -> None:
+        if action_id in self._judged:
+            at, answer = self._judged[action_id]
+            await self.audit("action.judged", "system:gate", at, {"answer": answer}, action_id)
+
+    async def tell_all(self) -> None:
+        """The books call this last."""
+        for action_id in list(self._judged):
+            await self._tell(action_id)
 
     # -- room -----------------------------------------------------------------------------------------------------------------
 
@@ -103,6 +123,7 @@ class MemoryTx:
         action = record.action
         if not isinstance(action, CAMPAIGN):
             return
+        await memory_apply.use_grant(self.rows, record, now)
         budget: Money | None = getattr(action, "daily_budget", None)
         if budget is None:
             if action.kind == "campaign.pause" or record.facts.campaign is None:
@@ -292,6 +313,8 @@ class MemoryTx:
                 lead_phone=talk.lead_phone,
                 desk_conversation=talk.desk_conversation,
             )
+        if isinstance(action, GrantAutonomy):
+            return Refs()
         assert isinstance(action, CRM)
         links = {entity: self.rows.get("crm_links", (entity, action.lead_id, "")) for entity in ("company", "person", "deal")}
         return Refs(company_id=links["company"], person_id=links["person"], deal_id=links["deal"])
@@ -336,6 +359,7 @@ class MemoryTx:
     async def audit(self, kind: str, actor: str, at: datetime, payload: dict[str, Any], action_id: str | None = None) -> None:
         await self.rows.step()
         await self.rows.lock("audit")
+        self._judged.pop(action_id or "", None)
         head: Row | None = self.rows.get("audit head", "")
         seq, prev = (head.seq + 1, head.hash) if head else (1, "")
         body = canonical(payload)
@@ -361,6 +385,7 @@ class MemoryBooks:
         tx = MemoryTx(self)
         try:
             yield tx
+            await tx.tell_all()
             await tx.rows.step()
             for action_id, record in tx.rows.written("actions").items():
                 before = self.one("actions", action_id)

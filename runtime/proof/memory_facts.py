@@ -69,6 +69,7 @@ def ledger_rows(rows: Transaction, action: CampaignAction, policy: Policy, at: W
         ],
         rejections=noes,
         listed=_listed(rows, action),
+        grants=_grants(rows, action, at, excluding),
     )
 
 
@@ -145,6 +146,21 @@ def _of_target(changes: Any, days: list[Mapping[str, Any]], policy: Policy, at: 
         "first_to_minor": since["to_minor"] if since else None,
         **found,
     }
+
+
+def _grants(rows: Transaction, action: CampaignAction, at: Windows, excluding: str | None) -> list[dict[str, Any]]:
+    """Living grants of the action's kind. What the judged action used already is still its own."""
+    found: list[dict[str, Any]] = []
+    for g in rows.scan("grants"):
+        if (g["workspace"], g["action_kind"]) != (action.workspace, action.kind) or g["expires_at"] <= at.now:
+            continue
+        words = [w for w in rows.scan("agreements") if w["kind"] == g["action_kind"]]
+        agreed = max((w["at"] for w in words if w["agreed"]), default=None)
+        noes = [w for w in words if not w["agreed"] and w["at"] > g["granted_at"] and (agreed is None or w["at"] > agreed)]
+        own = 1 if excluding is not None and rows.get("grant_uses", excluding) == g["id"] else 0
+        left = {"left": g["max_count"] - g["used"] + own, "rejections_in_row": len(noes)}
+        found.append({k: g[k] for k in ("id", "action_kind", "max_amount_minor", "currency", "max_change", "expires_at")} | left)
+    return sorted(found, key=lambda g: (g["expires_at"], g["id"]))
 
 
 def _listed(rows: Transaction, action: CampaignAction) -> list[dict[str, Any]]:

@@ -1,0 +1,516 @@
+"""One promise, two kinds of books: everything the gate asks of its books, asked of Postgres and of the books in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+
+from knowledge.domain.action import (
+    AddDealNote,
+    MirrorToDesk,
+    OpenDeal,
+    PostDeskNote,
+    SetDeskStatus,
+    UpsertCompany,
+    UpsertPerson,
+)
+from knowledge.domain.action import Platform as PlatformName
+from knowledge.domain.books import FINAL, ActionRecord, GateTx, Status, Vote
+from knowledge.domain.campaign import PlatformCampaign
+from knowledge.domain.chain import Chain
+from knowledge.domain.facts import KillSwitch
+from knowledge.domain.message import Message
+from knowledge.domain.verdict import Verdict
+from runtime.db.engine import make_engine
+from tests.conftest import START
+from tests.gate.books_pair import MemoryShelf, PostgresShelf, Shelf, record, ticket_for
+from tests.gate.house import ANA, BUYER, RUI, brl, budget, pause, policy_with, publication
+
+KINDS = ("memory", "postgres")
+
+
+@pytest.fixture(params=KINDS)
+async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
+    if request.param == "memory":
+        yield MemoryShelf()
+        return
+    engine = make_engine(request.getfixturevalue("database_url"), pool_size=5, max_overflow=15)
+    made = PostgresShelf(engine)
+    yield made
+    await made.close()
+    await engine.dispose()
+
+
+async def put(shelf: Shelf, action: ActionRecord, *, ticket: bool = False, reserve: bool = False) -> ActionRecord:
+    async with shelf.books.transaction() as tx:
+        assert await tx.insert(action, ticket_for(action) if ticket else None)
+        if reserve:
+            await tx.reserve(action, action.created_at)
+    return action
+
+
+async def look(shelf: Shelf, ask: Callable[[GateTx], Awaitable[Any]]) -> Any:
+    async with shelf.books.transaction() as tx:
+        return await ask(tx)
+
+
+async def status(shelf: Shelf, action_id: str) -> str:
+    found = await look(shelf, lambda tx: tx.action(action_id))
+    return found.status
+
+
+async def waits(task: asyncio.Task[Any]) -> bool:
+    """Whether somebody else has to finish first."""
+    done, _ = await asyncio.wait([task], timeout=0.15)
+    return not done
+
+
+# -- what is kept -------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_action_reads_back_as_it_was_written(shelf: Shelf) -> None:
+    action = record(budget("130"), "k1", "waiting", proposer=ANA, correlation_id="c1")
+    await put(shelf, action, ticket=True)
+    for found in (await look(shelf, lambda tx: tx.action(action.id)), await look(shelf, lambda tx: tx.action_by_key("k1"))):
+        assert found.model_dump(mode="json") == action.model_dump(mode="json")
+    ticket = await look(shelf, lambda tx: tx.ticket(action.id))
+    assert ticket.model_dump(mode="json") == ticket_for(action).model_dump(mode="json")
+
+
+async def test_what_is_not_there_is_answered(shelf: Shelf) -> None:
+    missing = "3f0e7c1e-0000-4000-8000-000000000000"
+    for ident in (missing, "no id at all"):
+        assert await look(shelf, lambda tx, ident=ident: tx.action(ident)) is None
+        assert await look(shelf, lambda tx, ident=ident: tx.action(ident, lock=True)) is None
+        assert await look(shelf, lambda tx, ident=ident: tx.ticket(ident)) is None
+        assert await look(shelf, lambda tx, ident=ident: tx.undos(ident)) == []
+        assert not await look(shelf, lambda tx, ident=ident: tx.lift_kill(ident, "user:x", START))
+    assert await look(shelf, lambda tx: tx.action_by_key("k")) is None
+    assert await look(shelf, lambda tx: tx.conversation_epoch(missing)) is None
+    assert not await look(shelf, lambda tx: tx.change(missing, "authorised", "executing"))
+    assert (await look(shelf, lambda tx: tx.refs(budget("1")))).external_id is None
+
+
+async def test_a_taken_key_is_refused_and_writes_nothing(shelf: Shelf) -> None:
+    first = await put(shelf, record(budget("130"), "k1"))
+    again = record(budget("150"), "k1", "waiting").model_copy(update={"id": record(budget("1"), "other").id})
+    async with shelf.books.transaction() as tx:
+        assert not await tx.insert(again, ticket_for(again))
+    assert (await look(shelf, lambda tx: tx.action_by_key("k1"))).action == first.action
+    assert await look(shelf, lambda tx: tx.ticket(again.id)) is None
+
+
+async def test_a_failure_leaves_nothing(shelf: Shelf) -> None:
+    kept = await put(shelf, record(budget("110"), "kept"), reserve=True)
+    gone = record(budget("120"), "gone", "waiting")
+    before = await shelf.chain()
+    with pytest.raises(ZeroDivisionError):
+        async with shelf.books.transaction() as tx:
+            await tx.insert(gone, ticket_for(gone))
+            await tx.reserve(gone, START)
+            await tx.change(kept.id, "authorised", "executing", executor="w")
+            await tx.settle(kept.id, kept=True, now=START)
+            await tx.add_kill(_kill("all", None))
+            await tx.audit("x", "user:x", START, {})
+            await tx.emit("x", START, {})
+            raise ZeroDivisionError
+    assert await look(shelf, lambda tx: tx.action(gone.id)) is None
+    assert await look(shelf, lambda tx: tx.ticket(gone.id)) is None
+    assert await shelf.held(gone.id) is None
+    assert (await status(shelf, kept.id), await shelf.held(kept.id)) == ("authorised", "held")
+    assert await look(shelf, lambda tx: tx.kills()) == ()
+    assert await shelf.chain() == before
+    assert await shelf.events() == []
+
+
+async def test_a_change_is_made_from_the_expected_status_only(shelf: Shelf) -> None:
+    action = await put(shelf, record(budget("130"), "k1"))
+    error, verdict = Message(id="gate.unknown", params={"vendor": "meta"}), Verdict.of((), "policy-2")
+    later = START + timedelta(minutes=1)
+    async with shelf.books.transaction() as tx:
+        assert not await tx.change(action.id, "waiting", "executing")
+        assert await tx.change(action.id, "authorised", "executing", executor="w", attempts=1, execution_started_at=later)
+        assert not await tx.change(action.id, "authorised", "executing")
+        assert await tx.change(action.id, "executing", "unknown", error=error, verdict=verdict, facts=action.facts)
+        assert await tx.change(action.id, "unknown", "done", result={"campaign": {"a": 1}}, closed_at=later)
+        with pytest.raises(TypeError):
+            await tx.change(action.id, "done", "done", fingerprint="x")
+    found = await look(shelf, lambda tx: tx.action(action.id))
+    assert (found.status, found.executor, found.attempts, found.result) == ("done", "w", 1, {"campaign": {"a": 1}})
+    assert (found.error, found.verdict, found.closed_at) == (error, verdict, later)
+
+
+@pytest.mark.parametrize("to", get_args(Status))
+async def test_every_status_is_known_to_the_books(shelf: Shelf, to: Status) -> None:
+    at = {"not_before": START} if to == "scheduled" else {}
+    action = await put(shelf, record(pause(), "k1", "waiting"))
+    assert await look(shelf, lambda tx: tx.change(action.id, "waiting", to, **at))
+    assert await status(shelf, action.id) == to
+    if to in FINAL:
+        assert await look(shelf, lambda tx: tx.stranded("me", START + timedelta(days=1))) == []
+
+
+# -- at the same time ---------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_not_committed_is_not_seen(shelf: Shelf) -> None:
+    action = record(budget("130"), "k1")
+    async with shelf.books.transaction() as tx:
+        await tx.insert(action, None)
+        await tx.add_kill(_kill("platform", "meta"))
+        assert await tx.action(action.id) is not None
+        assert await look(shelf, lambda other: other.action(action.id)) is None
+        assert await look(shelf, lambda other: other.action_by_key("k1")) is None
+        assert await look(shelf, lambda other: other.kills()) == ()
+    assert await look(shelf, lambda tx: tx.action(action.id)) is not None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_second_of_two_changes_waits_for_the_first(shelf: Shelf, fails: bool) -> None:
+    action = await put(shelf, record(budget("130"), "k1"))
+
+    async def claim() -> bool:
+        return await look(shelf, lambda tx: tx.change(action.id, "authorised", "executing", executor="second"))
+
+    second = None
+    try:
+        async with shelf.books.transaction() as tx:
+            assert await tx.change(action.id, "authorised", "executing", executor="first")
+            second = asyncio.create_task(claim())
+            assert await waits(second)
+            if fails:
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    assert second is not None
+    assert await second is fails
+    found = await look(shelf, lambda tx: tx.action(action.id))
+    assert found.executor == ("second" if fails else "first")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_same_key_at_once_is_one_action(shelf: Shelf, fails: bool) -> None:
+    first, other = record(budget("130"), "k1"), record(budget("150"), "k1")
+
+    async def insert() -> bool:
+        return await look(shelf, lambda tx: tx.insert(other, None))
+
+    second = None
+    try:
+        async with shelf.books.transaction() as tx:
+            assert await tx.insert(first, None)
+            second = asyncio.create_task(insert())
+            assert await waits(second)
+            if fails:
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    assert second is not None
+    assert await second is fails
+    assert (await look(shelf, lambda tx: tx.action_by_key("k1"))).action == (other if fails else first).action
+
+
+async def _locks(tx: GateTx, what: str, action: ActionRecord) -> None:
+    if what == "budget":
+        await tx.lock_budget("default")
+    elif what == "action":
+        await tx.action(action.id, lock=True)
+    elif what == "ticket":
+        await tx.ticket(action.id, lock=True)
+    else:
+        await tx.audit("x", "user:x", START, {})
+
+
+@pytest.mark.parametrize("what", ["budget", "action", "ticket", "audit"])
+async def test_a_lock_is_held_to_the_end(shelf: Shelf, what: str) -> None:
+    action = await put(shelf, record(budget("130"), "k1", "waiting"), ticket=True)
+
+    async with shelf.books.transaction() as tx:
+        await _locks(tx, what, action)
+        await _locks(tx, what, action)  # who has it does not wait for itself
+        second = asyncio.create_task(look(shelf, lambda other: _locks(other, what, action)))
+        assert await waits(second)
+        await look(shelf, lambda other: other.lock_budget("another workspace"))
+        await look(shelf, lambda other: other.action(action.id))  # reading waits for nobody
+    await asyncio.wait_for(second, 5)
+
+
+async def test_who_waits_in_a_circle_is_told(shelf: Shelf) -> None:
+    one, two = await put(shelf, record(budget("1"), "k1")), await put(shelf, record(budget("2"), "k2"))
+    met = asyncio.Barrier(2)
+
+    async def both(first: ActionRecord, second: ActionRecord) -> bool:
+        try:
+            async with shelf.books.transaction() as tx:
+                await tx.action(first.id, lock=True)
+                await met.wait()
+                await tx.action(second.id, lock=True)
+        except Exception as error:
+            assert "deadlock" in f"{type(error).__name__} {error}".lower()
+            return False
+        return True
+
+    assert sorted(await asyncio.gather(both(one, two), both(two, one))) == [False, True]
+
+
+# -- room ---------------------------------------------------------------------------------------------------------------------
+
+
+async def test_room_is_held_once_and_ends_once(shelf: Shelf) -> None:
+    action = await put(shelf, record(budget("130"), "k1"), reserve=True)
+    await look(shelf, lambda tx: tx.reserve(action, START))
+    assert await shelf.held(action.id) == "held"
+    await look(shelf, lambda tx: tx.settle(action.id, kept=False, now=START))
+    assert await shelf.held(action.id) == "released"
+    await look(shelf, lambda tx: tx.settle(action.id, kept=True, now=START))
+    assert await shelf.held(action.id) == "released"
+    stops = await put(shelf, record(pause(), "k2"), reserve=True)
+    assert await shelf.held(stops.id) is None
+
+
+async def test_room_is_counted_for_others_and_not_for_itself(shelf: Shelf) -> None:
+    policy = policy_with()
+    action = await put(shelf, record(publication("new", "40"), "k1"), reserve=True)
+
+    async def held(excluding: str | None) -> list[str]:
+        facts = await look(shelf, lambda tx: tx.ledger_facts(publication("b"), BUYER, None, (), policy, START, excluding=excluding))
+        return [r.action_id for r in facts.budget.reservations]
+
+    assert await held(None) == [action.id]
+    assert await held(action.id) == []
+    await look(shelf, lambda tx: tx.settle(action.id, kept=True, now=START))
+    assert await held(None) == []
+
+
+# -- kills, tickets, people ---------------------------------------------------------------------------------------------------
+
+
+def _kill(scope: Any, target: str | None, number: int = 1) -> KillSwitch:
+    ident = f"3f0e7c1e-0000-4000-8000-{number:012d}"
+    return KillSwitch(id=ident, scope=scope, target=target, reason="stop", set_by=str(ANA), set_at=START)
+
+
+async def test_kill_switches(shelf: Shelf) -> None:
+    all_of_it, meta = _kill("all", None, 2), _kill("platform", "meta", 1)
+    assert await look(shelf, lambda tx: tx.add_kill(all_of_it))
+    assert await look(shelf, lambda tx: tx.add_kill(meta))
+    assert not await look(shelf, lambda tx: tx.add_kill(_kill("platform", "meta", 3)))
+    assert await look(shelf, lambda tx: tx.kills()) == (meta, all_of_it)
+    assert await look(shelf, lambda tx: tx.lift_kill(meta.id, str(ANA), START))
+    assert not await look(shelf, lambda tx: tx.lift_kill(meta.id, str(ANA), START))
+    assert await look(shelf, lambda tx: tx.kills()) == (all_of_it,)
+    assert await look(shelf, lambda tx: tx.add_kill(_kill("platform", "meta", 4)))
+
+
+async def test_the_same_kill_at_once_is_one(shelf: Shelf) -> None:
+    async with shelf.books.transaction() as tx:
+        assert await tx.add_kill(_kill("all", None, 1))
+        second = asyncio.create_task(look(shelf, lambda other: other.add_kill(_kill("all", None, 2))))
+        assert await waits(second)
+    assert not await second
+    assert [k.id for k in await look(shelf, lambda tx: tx.kills())] == [_kill("all", None, 1).id]
+
+
+async def test_a_ticket_changes_while_it_is_pending(shelf: Shelf) -> None:
+    action = await put(shelf, record(budget("130"), "k1", "waiting"), ticket=True)
+    ticket = ticket_for(action)
+    votes = (Vote(by=str(ANA), role="manager", at=START), Vote(by=str(RUI), role="admin", at=START))
+    voted = ticket.model_copy(update={"votes": votes, "expires_at": START + timedelta(hours=9), "exposure": brl("20"), "quorum": 3})
+    assert await look(shelf, lambda tx: tx.save_ticket(voted))
+    assert await look(shelf, lambda tx: tx.ticket(action.id)) == voted
+    news = {"status": "approved", "decided_by": str(RUI), "decided_at": START, "reason": "sim"}
+    assert await look(shelf, lambda tx: tx.save_ticket(voted.model_copy(update=news)))
+    assert not await look(shelf, lambda tx: tx.save_ticket(voted))
+    assert (await look(shelf, lambda tx: tx.ticket(action.id))).status == "approved"
+
+
+async def test_what_is_due(shelf: Shelf) -> None:
+    late = await put(shelf, record(budget("130"), "k1", "waiting"), ticket=True)
+    early = record(budget("131"), "k2", "waiting")
+    async with shelf.books.transaction() as tx:
+        await tx.insert(early, ticket_for(early, hours=1))
+    assert await look(shelf, lambda tx: tx.due_tickets(START + timedelta(hours=4) - timedelta(microseconds=1))) == [early.id]
+    assert await look(shelf, lambda tx: tx.due_tickets(START + timedelta(hours=4))) == [early.id, late.id]
+    for number, minutes in enumerate((20, 10)):
+        grace = record(budget("132"), f"g{number}", "scheduled", not_before=START + timedelta(minutes=minutes))
+        await put(shelf, record(grace.action, grace.key, "waiting"))
+        await look(shelf, lambda tx, grace=grace: tx.change(grace.id, "waiting", "scheduled", not_before=grace.not_before))
+    ids = [record(budget("132"), key).id for key in ("g1", "g0")]
+    assert await look(shelf, lambda tx: tx.due_actions(START + timedelta(minutes=10))) == ids[:1]
+    assert await look(shelf, lambda tx: tx.due_actions(START + timedelta(minutes=20))) == ids
+
+
+async def test_a_ticket_may_come_later(shelf: Shelf) -> None:
+    action = await put(shelf, record(budget("130"), "k1", "scheduled", not_before=START))
+    async with shelf.books.transaction() as tx:
+        await tx.change(action.id, "scheduled", "waiting")
+        await tx.open_ticket(action, ticket_for(action))
+    assert (await look(shelf, lambda tx: tx.ticket(action.id))).status == "pending"
+    assert await look(shelf, lambda tx: tx.due_tickets(START + timedelta(days=1))) == [action.id]
+
+
+async def test_undos_later_changes_and_batches(shelf: Shelf) -> None:
+    def minute(number: int) -> dict[str, Any]:
+        return {"closed_at": START + timedelta(minutes=number)}
+
+    async def done(key: str, number: int, **more: Any) -> ActionRecord:
+        action = await put(shelf, record(budget("130"), key, "executing", START + timedelta(minutes=number - 1), **more))
+        assert await look(shelf, lambda tx: tx.change(action.id, "executing", "done", result={"a": 1}, **minute(number)))
+        return await look(shelf, lambda tx: tx.action(action.id))
+
+    first = await done("k1", 1, correlation_id="c1")
+    assert await look(shelf, lambda tx: tx.later_change(first)) is None
+    second = await done("k2", 3, correlation_id="c1")
+    undo = await done("k3", 5, undo_of=first.id, correlation_id="c2")
+    await put(shelf, record(publication("other", "40"), "k4", "done", START + timedelta(minutes=9)))
+    waiting = await put(shelf, record(budget("140"), "k5", "waiting", START + timedelta(minutes=9)))
+    assert (await look(shelf, lambda tx: tx.later_change(first))).id == undo.id
+    assert [a.id for a in await look(shelf, lambda tx: tx.undos(first.id))] == [undo.id]
+    assert await look(shelf, lambda tx: tx.undos(second.id)) == []
+    assert [a.id for a in await look(shelf, lambda tx: tx.batch("c1"))] == [second.id, first.id]
+    await look(shelf, lambda tx: tx.change(waiting.id, "waiting", "authorised"))
+    await look(
+        shelf, lambda tx: tx.change(waiting.id, "authorised", "executing", execution_started_at=START + timedelta(minutes=9))
+    )
+    assert (await look(shelf, lambda tx: tx.later_change(first))).id in (waiting.id, undo.id)
+
+
+# -- processes ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_a_dead_process_left_is_found(shelf: Shelf) -> None:
+    living, dying, me = await shelf.worker(), await shelf.worker(), await shelf.worker()
+    of: dict[str, str] = {}
+    for number, (name, worker) in enumerate((("living", living), ("dying", dying), ("mine", me), ("lost", dying))):
+        action = await put(shelf, record(budget("130"), name, at=START + timedelta(seconds=number)))
+        started = START + timedelta(seconds=number)
+        await look(
+            shelf,
+            lambda tx, action=action, worker=worker, started=started: tx.change(
+                action.id, "authorised", "executing", executor=worker, attempts=1, execution_started_at=started
+            ),
+        )
+        of[action.id] = name
+    lost = record(budget("130"), "lost").id
+    await look(shelf, lambda tx: tx.change(lost, "executing", "unknown"))
+    fresh = await put(shelf, record(budget("130"), "fresh", at=START + timedelta(minutes=5)))
+    of[fresh.id] = "fresh"
+
+    async def stranded(minutes: float) -> list[str]:
+        found = await look(shelf, lambda tx: tx.stranded(me, START + timedelta(minutes=minutes)))
+        return [of[ident] for ident in found]
+
+    assert await look(shelf, lambda tx: tx.executor_alive(dying))
+    assert await stranded(5) == ["mine", "lost"]
+    await shelf.dies(dying)
+    assert not await look(shelf, lambda tx: tx.executor_alive(dying))
+    assert await look(shelf, lambda tx: tx.executor_alive(living))
+    assert await stranded(5) == ["dying", "mine", "lost"]
+    assert await stranded(7) == ["dying", "mine", "lost", "fresh"]
+
+
+# -- effects ------------------------------------------------------------------------------------------------------------------
+
+
+def seen(external: str, amount: str, delivery: str = "active", platform: PlatformName = "meta") -> PlatformCampaign:
+    return PlatformCampaign(
+        platform=platform, external_id=external, name="n", delivery=delivery, daily_budget=brl(amount), read_at=START,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+async def test_what_was_done_is_in_the_facts(shelf: Shelf) -> None:
+    policy = policy_with()
+
+    async def facts(read: tuple[PlatformCampaign, ...] | None) -> Any:
+        found = await look(shelf, lambda tx: tx.ledger_facts(budget("50"), BUYER, None, read, policy, START, excluding=None))
+        return found
+
+    publish = await put(shelf, record(publication("pia-meta", "40"), "k1", "executing"))
+    result: dict[str, Any] = {"campaign": seen("x1", "40").model_dump(mode="json"), "objects": []}
+    await look(shelf, lambda tx: tx.apply(publish, result, START))
+    found = await facts((seen("x1", "40"),))
+    assert (found.campaign.daily_budget, found.campaign.external_id, found.unreadable) == (brl("40"), "x1", ())
+    raised = await put(shelf, record(budget("50"), "k2", "executing", facts=found))
+    await look(shelf, lambda tx: tx.apply(raised, {"campaign": seen("x1", "50").model_dump(mode="json")}, START))
+    await look(shelf, lambda tx: tx.apply(raised, {"campaign": seen("x1", "50").model_dump(mode="json")}, START))
+    found = await facts(None)
+    assert (found.campaign.ledger_budget, found.campaign.baseline_budget, found.campaign.status) == (
+        brl("50"),
+        brl("40"),
+        "scaling",
+    )
+    stopped = await put(shelf, record(pause(), "k3", "executing"))
+    await look(shelf, lambda tx: tx.apply(stopped, {"campaign": seen("x1", "50", "paused").model_dump(mode="json")}, START))
+    found = await facts(None)
+    assert (found.campaign.status, found.campaign.delivery, found.budget.exposures[0].delivering) == ("paused", "paused", False)
+    assert (await look(shelf, lambda tx: tx.refs(pause()))).external_id == "x1"
+
+
+async def test_texts_and_their_conversation(shelf: Shelf) -> None:
+    send = await shelf.talk()
+    assert await look(shelf, lambda tx: tx.conversation_epoch(send.conversation_id)) == ("bot", 0)
+    found = await look(shelf, lambda tx: tx.ledger_facts(send, BUYER, None, None, policy_with(), START, excluding=None))
+    assert (found.conversation.owner, found.conversation.epoch, found.conversation.opted_out) == ("bot", 0, False)
+    assert (await look(shelf, lambda tx: tx.refs(send))).to == "+5511987654321"
+    action = await put(shelf, record(send, "t1"))
+    assert await look(shelf, lambda tx: tx.open_sends(send.conversation_id)) == []
+    await look(shelf, lambda tx: tx.change(action.id, "authorised", "executing"))
+    assert [a.id for a in await look(shelf, lambda tx: tx.open_sends(send.conversation_id))] == [action.id]
+    await look(shelf, lambda tx: tx.apply(action, {"external_id": "wamid-1"}, START))
+    await look(shelf, lambda tx: tx.change(action.id, "executing", "done", closed_at=START))
+    assert await look(shelf, lambda tx: tx.open_sends(send.conversation_id)) == []
+    await shelf.owner(send.conversation_id, "human")
+    assert await look(shelf, lambda tx: tx.conversation_epoch(send.conversation_id)) == ("human", 1)
+
+
+async def test_desk_and_crm_leave_their_ids(shelf: Shelf) -> None:
+    send = await shelf.talk()
+    talk, lead = send.conversation_id, send.lead_id
+    note = record(PostDeskNote(conversation_id=talk, text="resumo"), "d1", "executing")
+    result = {"desk_contact_id": "7", "desk_conversation_id": "9", "desk_message_id": "11"}
+    await put(shelf, note)
+    await look(shelf, lambda tx: tx.apply(note, result, START))
+    for action in (
+        SetDeskStatus(conversation_id=talk, status="open"),
+        MirrorToDesk(conversation_id=talk, message_id=note.id, direction="incoming", text="Oi"),
+    ):
+        assert (await look(shelf, lambda tx, action=action: tx.refs(action))).desk_conversation == "9"
+    for number, (action, external) in enumerate(
+        (
+            (UpsertCompany(lead_id=lead, name="Pia Ltda", cnpj="12345678000195"), "c1"),
+            (UpsertPerson(lead_id=lead, name="Ana"), "p1"),
+            (OpenDeal(lead_id=lead, title="Pia"), "d1"),
+            (AddDealNote(lead_id=lead, ref="r1", text="resumo"), "n1"),
+        )
+    ):
+        made = record(action, f"crm{number}", "executing")
+        await put(shelf, made)
+        await look(shelf, lambda tx, made=made, external=external: tx.apply(made, {"external_id": external}, START))
+    refs = await look(shelf, lambda tx: tx.refs(OpenDeal(lead_id=lead, title="Pia")))
+    assert (refs.company_id, refs.person_id, refs.deal_id) == ("c1", "p1", "d1")
+
+
+# -- the record ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_chain_of_many_writers_is_one_chain(shelf: Shelf) -> None:
+    async def write(number: int) -> None:
+        try:
+            async with shelf.books.transaction() as tx:
+                await tx.audit("x", f"user:{number}", START, {"n": number, "text": "ação"})
+                await tx.emit("x", START, {"n": number})
+                if number % 3 == 0:
+                    raise ZeroDivisionError
+        except ZeroDivisionError:
+            pass
+
+    await asyncio.gather(*(write(n) for n in range(12)))
+    rows, chain = await shelf.chain(), Chain()
+    assert [chain.take(row) for row in rows] == [None] * 8
+    assert {json.loads(row.payload_text)["n"] % 3 for row in rows} == {1, 2}
+    assert len(await shelf.events()) == 8
