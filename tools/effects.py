@@ -48,6 +48,15 @@ class Ports:
     crm: Crm | None = None
 
 
+@dataclass(frozen=True)
+class Trace:
+    """What a platform shows of an attempt: `result` is what `perform` would return, had it been answered; None when it is not
+    (wholly) there. `begun` says that something of it is."""
+
+    result: dict[str, Any] | None = None
+    begun: bool = False
+
+
 def repeatable(action: Action) -> bool:
     """Whether a second attempt under the same key is safe after a lost answer."""
     return not isinstance(action, SendMessage)
@@ -83,18 +92,17 @@ class Effects:
             return ()
         return tuple(await self._ads(action.platform).list_campaigns())
 
-    async def found(self, action: CampaignChange, key: str, refs: Refs) -> dict[str, Any] | None:
-        """What `perform` would return, if the platform shows already what the action wants; reads only. None when it does not.
-
-        For an action whose answer was lost: asked before anything is sent again.
-        """
+    async def found(self, action: CampaignChange, key: str, refs: Refs) -> Trace:
+        """What the platform shows of an action whose answer was lost; reads only. Asked before anything is sent again."""
         ads = self._ads(action.platform)
         if isinstance(action, PublishCampaign):
             published = await ads.find_published(key)
-            complete = published is not None and published.objects and published.campaign.delivery not in ("paused", "archived")
-            return _published(published) if published is not None and complete else None
+            if published is None:
+                return Trace()
+            complete = published.objects and published.campaign.delivery not in ("paused", "archived")
+            return Trace(result=_published(published) if complete else None, begun=True)
         if refs.external_id is None:
-            return None
+            return Trace()
         campaign = await ads.get_campaign(refs.external_id)
         match action:
             case SetBudget():
@@ -103,7 +111,7 @@ class Effects:
                 same = campaign.delivery in ("paused", "archived", "rejected")
             case ResumeCampaign():
                 same = campaign.delivery in ("active", "in_review", "with_issues")
-        return _campaign(campaign) if same else None
+        return Trace(result=_campaign(campaign), begun=True) if same else Trace()
 
     async def perform(self, action: Action, key: str, refs: Refs) -> dict[str, Any]:
         """Does it, reads it back, and returns what the ledger records. Raises the errors of tools.errors."""

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, parse_action
@@ -24,7 +23,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Verdict
-from runtime.db import audit_write, gate_apply, gate_facts, grants
+from runtime.db import audit_write, gate_apply, gate_facts, grants, wire
 from runtime.db.judgements import Judged, LawBook
 from runtime.db.lease import alive
 from runtime.db.operations import LiveEvents
@@ -42,19 +41,18 @@ class PgGateTx:
         self._told: list[Judged] = []
 
     async def _rows(self, sql: str, **params: Any) -> list[Any]:
-        return list((await self.conn.execute(text(sql), params)).mappings())
+        return await wire.rows(self.conn, sql, params)
 
     async def _one(self, sql: str, **params: Any) -> Any | None:
-        rows = await self._rows(sql, **params)
-        return rows[0] if rows else None
+        return await wire.one(self.conn, sql, params)
 
     async def _do(self, sql: str, **params: Any) -> int:
-        return (await self.conn.execute(text(sql), params)).rowcount
+        return await wire.do(self.conn, sql, params)
 
     # -- actions --------------------------------------------------------------------------------------------------------------
 
     async def lock_budget(self, workspace: str) -> None:
-        await self.conn.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"budget:{workspace}"})
+        await self._do("select pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"budget:{workspace}")
 
     async def action_by_key(self, key: str) -> ActionRecord | None:
         row = await self._one("select * from actions where idempotency_key = :key", key=key)

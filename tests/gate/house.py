@@ -35,8 +35,16 @@ def brl(amount: str) -> Money:
 
 
 def policy_with(*, quality: dict[str, Any] | None = None, autonomy: dict[str, Any] | None = None, **financial: Any) -> Policy:
-    """Daily cap 300 and the spec's defaults, but for what the test names. New campaigns go without asking unless told."""
+    """Daily cap 300 and the spec's defaults, but for what the test names.
+
+    New campaigns go without asking, nothing is kept in reserve, and campaigns need no history unless told: each such rule has its
+    own tests, and the whole law is in force in the journeys and the demo.
+    """
+    calm: dict[str, Any] = {"min_impressions": 0, "test_hours": 0, "rejection_memory_hours": 0}
     money: dict[str, Any] = {
+        "reserve_share": Decimal(0),
+        "max_reallocation": Decimal(1),
+        "strategy_min_campaigns": 1000,
         "daily_cap": brl("300"),
         "weekly_cap": brl("1500"),
         "max_campaign_budget": brl("150"),
@@ -44,7 +52,7 @@ def policy_with(*, quality: dict[str, Any] | None = None, autonomy: dict[str, An
         "new_campaign_asks": False,
     }
     return Policy(
-        guardrails=Guardrails(financial=Financial(**(money | financial)), quality=Quality(**(quality or {}))),
+        guardrails=Guardrails(financial=Financial(**(money | financial)), quality=Quality(**(calm | (quality or {})))),
         autonomy=Autonomy(**({"publication": "auto"} | (autonomy or {}))),
     )
 
@@ -66,7 +74,7 @@ def pause(campaign_id: str = "pia-meta") -> PauseCampaign:
 
 
 def asks(action: Action, key: str, proposer: Actor = BUYER, **more: Any) -> Proposal:
-    return Proposal(action=action, key=key, proposer=proposer, why=WHY, **more)
+    return Proposal(action=action, key=key, proposer=proposer, why=WHY, **({"confidence": Decimal("0.95")} | more))
 
 
 async def at_once(_seconds: float) -> None:

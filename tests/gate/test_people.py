@@ -87,7 +87,7 @@ async def test_cap_used_up_meanwhile_refuses_the_yes(bench: Bench) -> None:
     assert (await bench.submit(publication("two", "40"), "k3")).status == "done"  # 70: 175 in all
     outcome = await bench.gate.approve(asked.action_id, ANA)
     assert (outcome.ok, outcome.status, outcome.message.id) == (False, "refused", "gate.refused_now")
-    assert [f.rule for f in outcome.findings] == ["daily_cap"]
+    assert "daily_cap" in {f.rule for f in outcome.findings}
     assert bench.ads.count("publish") == 2
     ticket = await bench.ticket(asked.action_id)
     assert (ticket.status, ticket.decided_by) == ("rejected", "policy")

@@ -323,7 +323,7 @@ async def test_platform_down_at_the_end_of_the_grace_waits_on(bench: Bench, sche
 async def test_room_of_a_scheduled_action_is_nobody_elses(bench: Bench, scheduled: str) -> None:
     refused = await bench.submit(publication("other", "60"), "k2")  # 115 * 1.75 + 60 * 1.75 > 300
     assert refused.status == "refused"
-    assert [f.rule for f in refused.findings if f.answer == "refuse"] == ["daily_cap"]
+    assert "daily_cap" in {f.rule for f in refused.findings if f.answer == "refuse"}
 
 
 async def test_people_and_emergencies_do_not_wait(bench: Bench) -> None:

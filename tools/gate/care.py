@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
 from knowledge.domain.action import CAMPAIGN, PublishCampaign
 from knowledge.domain.books import ActionRecord, GateTx
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.verdict import Verdict
+from tools.effects import Trace
 from tools.errors import VendorError
 from tools.gate import people
 from tools.gate.answers import Receipt, receipt
@@ -75,14 +75,16 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
             await tx.change(action_id, "executing", "unknown", error=error)
             record = record.model_copy(update={"status": "unknown", "error": error})
             await core.note(tx, "action.unknown", record, core.executor, now)
-    found: dict[str, Any] | None = None
     if record.status == "unknown" and isinstance(record.action, CAMPAIGN):
         try:
-            found = await _found(core, record)
+            trace = await _trace(core, record)
         except VendorError:
             return receipt(record)  # it stays unknown, and its room reserved, until the platform can be read
-        if found is not None:
-            return await close(core, record, "done", result=found, before="unknown")
+        if trace.result is not None:
+            return await close(core, record, "done", result=trace.result, before="unknown")
+        started = record.execution_started_at or record.decided_at
+        if isinstance(record.action, PublishCampaign) and not trace.begun and now - started < SETTLE:
+            return receipt(record)
         ended = await _overtaken(core, record, now)
         if ended is not None:
             return ended
@@ -97,8 +99,8 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
     return await execute(core, action_id, doubt=not isinstance(record.action, CAMPAIGN))
 
 
-async def _found(core: Core, record: ActionRecord) -> dict[str, Any] | None:
-    """What the lost attempt did after all, as the platform shows it; None when it shows nothing of it."""
+async def _trace(core: Core, record: ActionRecord) -> Trace:
+    """What the platform shows of the lost attempt."""
     assert isinstance(record.action, CAMPAIGN)
     async with core.books.transaction() as tx:
         refs = await tx.refs(record.action)
@@ -108,11 +110,8 @@ async def _found(core: Core, record: ActionRecord) -> dict[str, Any] | None:
 async def _overtaken(core: Core, record: ActionRecord, now: datetime) -> Receipt | None:
     """Ends an action in doubt that the platform does not show, when somebody has decided otherwise since, or the law would today.
 
-    None when it may be sent again. A young creation waits: the platform's lists may not show it yet.
+    None when it may be sent again.
     """
-    started = record.execution_started_at or record.decided_at
-    if isinstance(record.action, PublishCampaign) and now - started < SETTLE:
-        return receipt(record)
     look = await core.look(record.action)
     async with core.books.transaction() as tx:
         await core.lock(tx, record.action)

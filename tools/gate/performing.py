@@ -17,26 +17,30 @@ from tools.permit import Permit, use_permit
 ATTEMPTS = 3
 
 
-async def execute(core: Core, action_id: str) -> Receipt:
-    """Performs an authorised action, or looks into one whose outcome is unknown. One caller gets the claim."""
+async def execute(core: Core, action_id: str, *, doubt: bool = True) -> Receipt:
+    """Performs an authorised action, or one whose outcome is unknown. One caller gets the claim.
+
+    `doubt` False says that the platform was looked at and shows nothing of an earlier attempt.
+    """
     core.in_hand[action_id] += 1  # before the claim is visible, so that `recover` never takes it for an abandoned one
     try:
         record = await _claim(core, action_id)
-        return await _attempts(core, record) if record.status == "executing" else receipt(record)
+        return await _attempts(core, record, doubt) if record.status == "executing" else receipt(record)
     finally:
         core.in_hand[action_id] -= 1
         if not core.in_hand[action_id]:
             del core.in_hand[action_id]
 
 
-async def _attempts(core: Core, record: ActionRecord) -> Receipt:
+async def _attempts(core: Core, record: ActionRecord, before: bool) -> Receipt:
     async with core.books.transaction() as tx:
         refs = await tx.refs(record.action)
     # An action is claimed again only after a claim whose outcome stayed unknown. Once in doubt it may have happened, so only a
     # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved. What neither spends nor
     # reaches a lead (desk, CRM) is as good later: an outage parks it too, and `recover` brings it after.
-    patient = repeatable(record.action) and not isinstance(record.action, CAMPAIGN)
-    doubt = record.attempts > 1 or patient
+    spends = isinstance(record.action, CAMPAIGN)
+    patient = repeatable(record.action) and not spends
+    doubt = (record.attempts > 1 and before) or patient
     for attempt in range(ATTEMPTS):
         last = attempt == ATTEMPTS - 1
         try:
@@ -61,7 +65,8 @@ async def _attempts(core: Core, record: ActionRecord) -> Receipt:
                 id="gate.vendor_refused",
                 params={"vendor": refusal.vendor, "detail": refusal.detail, "code": refusal.code or ""},
             )
-            unsure = doubt and not isinstance(refusal, Refused)
+            # A platform's no to the second try says nothing of the first: what spends stays in doubt until it was looked up.
+            unsure = doubt and (spends or not isinstance(refusal, Refused))
             return await (_park(core, record, error) if unsure else close(core, record, "failed", error=error))
         await core.sleep(0.2 * 2**attempt * (0.5 + core.chance.random()))
     raise AssertionError("unreachable: the last attempt returns")

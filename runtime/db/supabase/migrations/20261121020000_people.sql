@@ -20,3 +20,6 @@ alter table approvals add column narrower boolean not null default false;
 
 -- Two changes of one moment have an order: the baseline of a window is where its first change began.
 alter table budget_changes add column seq bigint generated always as identity;
+
+-- And so have two decisions of one moment.
+alter table actions add column seq bigint generated always as identity;
