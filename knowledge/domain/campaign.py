@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +13,22 @@ from knowledge.domain.money import Money
 
 CampaignStatus = Literal["draft", "active", "error", "testing", "scaling", "paused"]
 Delivery = Literal["active", "paused", "in_review", "rejected", "with_issues", "archived", "unknown"]
+
+
+class AdLength(NamedTuple):
+    """Most characters of an ad's headline and text that a platform shows or accepts."""
+
+    headline: int
+    text: int
+
+
+AD_LENGTHS: dict[Platform, AdLength] = {
+    "meta": AdLength(40, 125),
+    "tiktok": AdLength(40, 100),
+    "google": AdLength(30, 90),
+    "linkedin": AdLength(70, 150),
+}
+"""As the platforms' ad specifications state them: the rule refuses by these and the copywriter writes to these."""
 
 
 class Product(BaseModel):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from knowledge.domain.action import Creative, PauseCampaign, PublishCampaign, ResumeCampaign, SendMessage, SetBudget
 from knowledge.domain.facts import BudgetFacts, CampaignFacts, ConversationFacts, Exposure, Facts
 from knowledge.domain.money import Money
-from knowledge.domain.policy import Autonomy, Financial, Guardrails, Policy
+from knowledge.domain.policy import Autonomy, Compliance, Financial, Guardrails, Policy, Quality
 from knowledge.domain.verdict import Finding, Verdict
 from tools.guardrails import judge
 
@@ -20,7 +21,13 @@ def brl(amount: str | int) -> Money:
     return Money.of(amount, "BRL")
 
 
-def policy(currency: str = "BRL", autonomy: dict[str, Any] | None = None, **financial: Any) -> Policy:
+def policy(
+    currency: str = "BRL",
+    autonomy: dict[str, Any] | None = None,
+    quality: dict[str, Any] | None = None,
+    compliance: dict[str, Any] | None = None,
+    **financial: Any,
+) -> Policy:
     """Caps 300 a day and 1500 a week, 200 a campaign, unless told."""
     amounts = {"daily_cap": 300, "weekly_cap": 1500, "max_campaign_budget": 200, "pause_asks_above": 5000} | {
         k: v for k, v in financial.items() if k in ("daily_cap", "weekly_cap", "max_campaign_budget", "pause_asks_above")
@@ -28,10 +35,16 @@ def policy(currency: str = "BRL", autonomy: dict[str, Any] | None = None, **fina
     rest = {k: v for k, v in financial.items() if k not in amounts}
     money = {name: Money.of(value, currency) for name, value in amounts.items()}
     dials = Financial.model_validate({**money, **rest})
-    return Policy(currency=currency, guardrails=Guardrails(financial=dials), autonomy=Autonomy.model_validate(autonomy or {}))
+    guardrails = Guardrails(
+        financial=dials, quality=Quality.model_validate(quality or {}), compliance=Compliance.model_validate(compliance or {})
+    )
+    return Policy(currency=currency, guardrails=guardrails, autonomy=Autonomy.model_validate(autonomy or {}))
 
 
-def exposure(name: str = "c1", budget: str = "50", *, platform: Any = "meta", delivering: bool = True, **more: str) -> Exposure:
+def exposure(
+    name: str = "c1", budget: str = "50", *, platform: Any = "meta", delivering: bool = True, touched: bool = False, **more: str
+) -> Exposure:
+    """A campaign as the books show it; unless told, it began the day as it is now and spent nothing in the week."""
     return Exposure(
         campaign_id=name,
         platform=platform,
@@ -39,16 +52,22 @@ def exposure(name: str = "c1", budget: str = "50", *, platform: Any = "meta", de
         daily_budget=brl(budget),
         highest_today=brl(more.get("highest", budget)),
         spent_today=brl(more.get("spent", "0")),
+        spent_week=brl(more.get("spent_week", "0")),
+        start_of_day=brl(more.get("start", budget if delivering else "0")),
+        touched_today=touched,
     )
 
 
-def books(*exposures: Exposure, spent_week: str = "0", days_left: int = 4, adjustments: int = 0, held: Any = ()) -> BudgetFacts:
+def books(
+    *exposures: Exposure, spent_week: str = "0", days_left: int = 4, adjustments: int = 0, held: Any = (), **platforms: str
+) -> BudgetFacts:
     return BudgetFacts(
         exposures=exposures,
         reservations=tuple(held),
         spent_week_before_today=brl(spent_week),
         days_left_after_today=days_left,
         adjustments_today=adjustments,
+        spent_week_by_platform={name: brl(amount) for name, amount in platforms.items()},  # type: ignore[misc]
     )
 
 
@@ -69,13 +88,21 @@ def campaign(budget: str = "50", baseline: str | None = None, **more: Any) -> Ca
         "spend_7d": brl(100),
         "revenue_7d": brl(200),
         "read_at": NOW,
+        "window_budget": brl(baseline or budget),
+        "launch_budget": brl(budget),
     }
     return CampaignFacts.model_validate(values | more)
 
 
 def facts(proposer: str = CLOCK, **more: Any) -> Facts:
     """A running campaign of 50 a day with everything readable, unless told."""
-    values: dict[str, Any] = {"now": NOW, "proposer": proposer, "campaign": campaign(), "budget": books(exposure())}
+    values: dict[str, Any] = {
+        "now": NOW,
+        "proposer": proposer,
+        "confidence": Decimal("0.95"),
+        "campaign": campaign(),
+        "budget": books(exposure()),
+    }
     return Facts(**(values | more))
 
 
@@ -100,15 +127,26 @@ def resume() -> ResumeCampaign:
     return ResumeCampaign(platform="meta", campaign_id="c1")
 
 
-def publish(amount: str | int = 40, *, campaign_id: str = "new", currency: str = "BRL", platform: Any = "meta") -> PublishCampaign:
+def publish(
+    amount: str | int = 40,
+    *,
+    campaign_id: str = "new",
+    currency: str = "BRL",
+    platform: Any = "meta",
+    name: str = "Forno novo",
+    headline: str = "Forno",
+    text: str = "Assa bem",
+    **more: Any,
+) -> PublishCampaign:
     return PublishCampaign(
         platform=platform,
         campaign_id=campaign_id,
         product_id="p1",
-        name="Forno novo",
+        name=name,
         daily_budget=Money.of(amount, currency),
-        creatives=(Creative(id="k1", headline="Forno", text="Assa bem"),),
+        creatives=(Creative(id="k1", headline=headline, text=text),),
         landing_url="https://x.br/forno",
+        **more,
     )
 
 

@@ -193,11 +193,25 @@ def test_raise_spacing(hours: float, machine: str, person: str) -> None:
     assert says("raise_spacing", set_budget("50"), facts(campaign=recent)) == "allow", "not a raise"
 
 
-@pytest.mark.parametrize(("sure", "answer"), [("0.85", "allow"), ("0.8499", "ask"), (None, "allow")])
-def test_confidence(sure: str | None, answer: str) -> None:
-    told = facts(confidence=None if sure is None else Decimal(sure))
+@pytest.mark.parametrize(("sure", "answer"), [("0.85", "allow"), ("0.8499", "ask"), (None, "ask")])
+@pytest.mark.parametrize("proposer", [AGENT, CLOCK])
+def test_confidence(sure: str | None, answer: str, proposer: str) -> None:
+    told = facts(proposer, confidence=None if sure is None else Decimal(sure))
     assert says("confidence", set_budget("55"), told) == answer
     assert says("confidence", set_budget("55"), facts(USER, confidence=Decimal("0.1"))) == "allow"
+
+
+def test_without_a_figure_only_the_houses_own_rules_may_save_money() -> None:
+    for proposer, answer in (
+        (AGENT, "ask"),
+        ("webhook:meta", "ask"),
+        (CLOCK, "allow"),
+        ("system:watchdog", "allow"),
+        (USER, "allow"),
+    ):
+        for action in (pause(), set_budget("45")):
+            assert says("confidence", action, facts(proposer, confidence=None)) == answer
+    assert says("confidence", resume(), facts(CLOCK, confidence=None)) == "ask", "a resumption spends"
 
 
 @pytest.mark.parametrize(("budget", "answer"), [("5000.00", "allow"), ("5000.01", "ask")])

@@ -9,6 +9,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
+from tools.guardrails import rollback
 from tools.guardrails.rule import Rule, finding
 
 
@@ -43,7 +44,8 @@ def _judge_approval(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
     change = changes(action, facts)
     if change is None or facts.campaign is None:
         return finding("approval_above", "refuse", change=None, limit=limit)
-    answer = "allow" if change[1] <= limit else "ask"
+    # Taking a raise back after the ROAS fell is what the manager's own dial asks for.
+    answer = "allow" if change[1] <= limit or rollback.takes_back(action, facts, policy) else "ask"
     return finding(
         "approval_above", answer, change=change[1], limit=limit, current=facts.campaign.daily_budget,
         proposed=action.daily_budget, baseline=facts.campaign.baseline_budget,

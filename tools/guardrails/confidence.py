@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from knowledge.domain.action import Action, PauseCampaign, ResumeCampaign, SetBudget
+from knowledge.domain.action import PauseCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import Rule, by_person, finding
 
 
-def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
-    limit = policy.guardrails.quality.min_confidence
-    if facts.proposer.startswith("user:") or facts.confidence is None:
-        # No figure: a person asked, or a plain rule without a probability, whose own limits the other rules check.
-        return finding("confidence", "allow", confidence=facts.confidence, limit=limit)
-    return finding("confidence", "allow" if facts.confidence >= limit else "ask", confidence=facts.confidence, limit=limit)
+def _only_saves(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts) -> bool:
+    if isinstance(action, SetBudget):
+        return facts.campaign is not None and action.daily_budget < facts.campaign.daily_budget
+    return isinstance(action, PauseCampaign)
+
+
+def _judge(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:
+    limit, sure = policy.guardrails.quality.min_confidence, facts.confidence
+    if by_person(facts):
+        return finding("confidence", "allow", confidence=sure, limit=limit)
+    if sure is None:
+        # Plain rules of the house (the watchdog's) need no probability to save money. A model's proposal without a figure is a guess.
+        ours = facts.proposer.startswith(("schedule:", "system:")) and _only_saves(action, facts)
+        return finding("confidence", "allow" if ours else "ask", confidence=None, limit=limit)
+    return finding("confidence", "allow" if sure >= limit else "ask", confidence=sure, limit=limit)
 
 
 RULE = Rule(
@@ -23,5 +32,4 @@ RULE = Rule(
     (SetBudget, PauseCampaign, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.confidence", params={"limit": policy.guardrails.quality.min_confidence}),
-    pace=True,
 )

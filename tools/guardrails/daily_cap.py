@@ -7,19 +7,19 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.exposure import worst_today
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.exposure import outlook
+from tools.guardrails.rule import Rule, amount, finding
 
 
 def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
     cap = policy.guardrails.financial.daily_cap
-    after = worst_today(action, facts, policy)
-    before = worst_today(None, facts, policy)
-    if after is None or before is None:
+    seen = outlook(action, facts, policy)
+    if seen is None:
         return finding("daily_cap", "refuse", cap=cap, after=None, before=None)
+    after, before = seen.after.day, seen.before.day
     # A change that does not raise the worst case is never held back by a cap that something else already broke.
-    answer = "allow" if after <= cap or after <= before else "refuse"
-    return finding("daily_cap", answer, cap=cap, after=after, before=before)
+    answer = "allow" if after <= cap.minor or after <= before else "refuse"
+    return finding("daily_cap", answer, cap=cap, after=amount(after, policy), before=amount(before, policy))
 
 
 RULE = Rule(

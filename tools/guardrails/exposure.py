@@ -1,73 +1,162 @@
-"""Worst-case spend: what the platforms may cost today and this week if nobody decides anything more."""
+"""Worst-case spend: what the platforms may cost today and this week if nobody decides anything more.
+
+The bound of one campaign's day is the highest budget it had today times the platform's overspend multiplier, or what it spent when
+that is more. Google states exactly this for a day of edits ("your daily spending limit will be based on the highest average daily
+budget that you chose for that day", Google Ads help 10487143); for Meta, 1.75 times the highest is an upper bound of every mixture
+of the day's budgets. Over a week the platforms even out to plain budgets (ads.md 0.2), so later days count those.
+
+Sums run over whole minor units: with a hundred campaigns a pass through the rules must stay within a millisecond or two.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_CEILING
 
 from knowledge.domain.action import Action, Platform, PublishCampaign, ResumeCampaign, SetBudget
-from knowledge.domain.facts import BudgetFacts, Facts
-from knowledge.domain.money import Money, total
+from knowledge.domain.facts import BudgetFacts, Exposure, Facts
+from knowledge.domain.money import CurrencyMismatch, Money
 from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Answer
 
 
 @dataclass(frozen=True)
-class Worst:
-    """Worst-case amounts of one campaign: today (multiplier counted) and each later day of the week (plain budget)."""
+class Span:
+    """Worst case of a day and of a week, in minor units: `week` is certain by tonight, `projected` adds the days left."""
 
-    campaign_id: str
-    platform: Platform
-    today: Money
-    per_later_day: Money
+    day: int
+    week: int
+    projected: int
 
 
-def worst_by_campaign(facts: BudgetFacts, policy: Policy, action: Action | None, budget_now: Money | None) -> dict[str, Worst]:
-    """Per campaign: the ledger, the held reservations and, if given, the action as if it were done.
+@dataclass(frozen=True)
+class Outlook:
+    """What may be spent, without the action (`before`) and with it (`after`); per platform, and for the action's campaign.
 
-    `budget_now` is the campaign's budget for a resume (which carries no amount). A campaign that does not deliver still counts
-    what it spent today. Over a week Meta evens out to seven budgets (ads.md 0.2), so later days count the plain budget.
+    `None` for a scope whose week was not summed.
     """
-    zero = Money.zero(policy.currency)
-    result: dict[str, Worst] = {}
 
-    def claim(campaign_id: str, platform: Platform, highest: Money, running: Money, spent: Money) -> None:
-        today = max(highest.times(policy.multiplier(platform), ROUND_CEILING), spent)
-        old = result.get(campaign_id)
-        result[campaign_id] = Worst(
-            campaign_id,
-            platform,
-            today if old is None else max(today, old.today),
-            running if old is None else max(running, old.per_later_day),
+    before: Span
+    after: Span
+    platform_before: Span | None
+    platform_after: Span | None
+    campaign_before: Span | None
+    campaign_after: Span | None
+
+
+class _Claims:
+    """(platform, worst today, plain budget) per campaign, in minor units; the largest claim on a campaign counts."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.currency = policy.currency
+        self.ratios = {name: policy.multiplier(name).as_integer_ratio() for name in ("meta", "tiktok", "google", "linkedin")}
+        self.rows: dict[str, tuple[Platform, int, int]] = {}
+
+    def minor(self, amount: Money) -> int:
+        if amount.currency != self.currency:
+            raise CurrencyMismatch(f"{amount} is not in {self.currency}; convert it with a dated rate first")
+        return amount.minor
+
+    def add(self, campaign_id: str, platform: Platform, highest: int, running: int, spent: int) -> None:
+        over, by = self.ratios[platform]
+        today = max(-(-highest * over // by), spent)
+        old = self.rows.get(campaign_id)
+        if old is not None:
+            today, running = max(today, old[1]), max(running, old[2])
+        self.rows[campaign_id] = (platform, today, running)
+
+    def expose(self, exposure: Exposure) -> None:
+        running = self.minor(exposure.daily_budget) if exposure.delivering else 0
+        spent = self.minor(exposure.spent_today)
+        # What ran at any time today may have spent, reported or not: figures come hours later.
+        began = exposure.start_of_day is not None and exposure.start_of_day.minor > 0
+        ran = exposure.delivering or spent > 0 or began or exposure.touched_today
+        highest = self.minor(exposure.highest_today) if ran else 0
+        self.add(exposure.campaign_id, exposure.platform, max(highest, running), running, spent)
+
+    def done(self, action: Action, budget_now: Money | None) -> None:
+        """The action as if it were done; `budget_now` is the campaign's budget for a resume (which carries no amount)."""
+        amount = action.daily_budget if isinstance(action, PublishCampaign | SetBudget) else budget_now
+        if isinstance(action, PublishCampaign | SetBudget | ResumeCampaign) and amount is not None:
+            minor = self.minor(amount)
+            self.add(action.campaign_id, action.platform, minor, minor, 0)
+
+
+def _claims(facts: BudgetFacts, policy: Policy) -> _Claims:
+    claims = _Claims(policy)
+    for exposure in facts.exposures:
+        claims.expose(exposure)
+    for held in facts.reservations:
+        minor = claims.minor(held.daily_budget)
+        claims.add(held.campaign_id, held.platform, minor, minor, 0)
+    return claims
+
+
+_memo: tuple[Action, Facts, Policy, Outlook | None] | None = None
+"""The newest outlook: a dozen rules ask for the same one within one judgement. Found again by identity, never by equality."""
+
+
+def outlook(action: Action, facts: Facts, policy: Policy) -> Outlook | None:
+    """Worst cases around the action; None when the books could not be read. Raises CurrencyMismatch."""
+    global _memo
+    kept = _memo
+    if kept is not None and kept[0] is action and kept[1] is facts and kept[2] is policy:
+        return kept[3]
+    found = _outlook(action, facts, policy)
+    _memo = (action, facts, policy, found)
+    return found
+
+
+def _outlook(action: Action, facts: Facts, policy: Policy) -> Outlook | None:
+    books = facts.budget
+    if books is None:
+        return None
+    claims = _claims(books, policy)
+    days, platform = books.days_left_after_today, getattr(action, "platform", None)
+    weeks = books.spent_week_by_platform
+    spent_all = claims.minor(books.spent_week_before_today)
+    spent_platform = None if weeks is None else (claims.minor(weeks[platform]) if platform in weeks else 0)
+    own_id = getattr(action, "campaign_id", None)
+    own = next((e for e in books.exposures if e.campaign_id == own_id), None)
+    spent_own = 0 if own is None else None if own.spent_week is None else claims.minor(own.spent_week)
+
+    def spans() -> tuple[Span, Span | None, Span | None]:
+        rows = claims.rows.values()
+        there = [row for row in rows if row[0] == platform]
+        mine = [claims.rows[own_id]] if own_id in claims.rows else []
+        return (
+            _span(rows, spent_all, days),
+            None if spent_platform is None else _span(there, spent_platform, days),
+            None if spent_own is None else _span(mine, spent_own, days),
         )
 
-    for exposure in facts.exposures:
-        running = exposure.daily_budget if exposure.delivering else zero
-        highest = exposure.highest_today if exposure.delivering or exposure.spent_today.minor > 0 else zero
-        claim(exposure.campaign_id, exposure.platform, max(highest, running), running, exposure.spent_today)
-    for held in facts.reservations:
-        claim(held.campaign_id, held.platform, held.daily_budget, held.daily_budget, zero)
-    if isinstance(action, PublishCampaign | SetBudget):
-        claim(action.campaign_id, action.platform, action.daily_budget, action.daily_budget, zero)
-    elif isinstance(action, ResumeCampaign) and budget_now is not None:
-        claim(action.campaign_id, action.platform, budget_now, budget_now, zero)
-    return result
+    before = spans()
+    claims.done(action, facts.campaign.daily_budget if facts.campaign else None)
+    after = spans()
+    return Outlook(before[0], after[0], before[1], after[1], before[2], after[2])
+
+
+def _span(rows: Iterable[tuple[Platform, int, int]], spent: int, days: int) -> Span:
+    day = later = 0
+    for row in rows:
+        day += row[1]
+        later += row[2]
+    return Span(day, spent + day, spent + day + later * days)
+
+
+def week_answer(before: Span, after: Span, cap: int) -> Answer:
+    """Refuse when what is certain by tonight passes the cap, ask when only the days left would; never for no more than before."""
+    if after.week > cap and after.week > before.week:
+        return "refuse"
+    return "ask" if after.projected > cap and after.projected > before.projected else "allow"
 
 
 def worst_today(action: Action | None, facts: Facts, policy: Policy) -> Money | None:
     """Worst-case spend of the workspace's day with the action done; None when the books could not be read."""
     if facts.budget is None:
         return None
-    now = facts.campaign.daily_budget if facts.campaign else None
-    worst = worst_by_campaign(facts.budget, policy, action, now)
-    return total((w.today for w in worst.values()), policy.currency)
-
-
-def worst_week(action: Action | None, facts: Facts, policy: Policy) -> tuple[Money, Money] | None:
-    """(spent before today + worst today, the same plus the plain budgets of the days left); None when unreadable."""
-    if facts.budget is None:
-        return None
-    now = facts.campaign.daily_budget if facts.campaign else None
-    worst = worst_by_campaign(facts.budget, policy, action, now)
-    so_far = facts.budget.spent_week_before_today + total((w.today for w in worst.values()), policy.currency)
-    later = total((w.per_later_day for w in worst.values()), policy.currency).times(facts.budget.days_left_after_today)
-    return so_far, so_far + later
+    if action is not None:
+        found = outlook(action, facts, policy)
+        return None if found is None else Money(minor=found.after.day, currency=policy.currency)
+    rows = _claims(facts.budget, policy).rows.values()
+    return Money(minor=sum(row[1] for row in rows), currency=policy.currency)

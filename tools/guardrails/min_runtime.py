@@ -7,12 +7,12 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, emergency, finding
+from tools.guardrails.rule import Rule, by_person, emergency, finding
 
 
 def _judge(action: PauseCampaign, facts: Facts, policy: Policy) -> Finding:
     limit = policy.guardrails.quality.min_runtime_hours
-    if facts.proposer.startswith("user:") or emergency(action, facts):
+    if by_person(facts) or emergency(action, facts):
         return finding("min_runtime", "allow", hours=None, limit=limit)
     campaign = facts.campaign
     if campaign is None or campaign.launched_at is None:

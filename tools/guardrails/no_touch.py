@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, emergency, finding
+from tools.guardrails.rule import Rule, by_person, emergency, finding
 
 
 def _judge(action: PauseCampaign | SetBudget, facts: Facts, policy: Policy) -> Finding:
@@ -21,7 +21,7 @@ def _judge(action: PauseCampaign | SetBudget, facts: Facts, policy: Policy) -> F
     if isinstance(action, SetBudget) and action.daily_budget >= campaign.daily_budget:
         return finding("no_touch", "allow", roas=roas, limit=limit)
     # A person may insist: they are asked to confirm with the number before them. A machine may not.
-    return finding("no_touch", "ask" if facts.proposer.startswith("user:") else "refuse", roas=roas, limit=limit)
+    return finding("no_touch", "ask" if by_person(facts) else "refuse", roas=roas, limit=limit)
 
 
 RULE = Rule(

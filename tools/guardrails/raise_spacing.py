@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import Rule, by_person, finding
 
 
 def _judge(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
@@ -18,7 +18,7 @@ def _judge(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
     hours = int((facts.now - campaign.last_raise_at).total_seconds() // 3600)
     if hours >= limit:
         return finding("raise_spacing", "allow", hours=hours, limit=limit)
-    return finding("raise_spacing", "ask" if facts.proposer.startswith("user:") else "refuse", hours=hours, limit=limit)
+    return finding("raise_spacing", "ask" if by_person(facts) else "refuse", hours=hours, limit=limit)
 
 
 RULE = Rule(

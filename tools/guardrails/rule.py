@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from knowledge.domain.action import Action, PauseCampaign
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
+from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding
 
@@ -33,8 +35,9 @@ class Rule:
 
 
 def finding(rule: str, answer: Answer, /, **params: Any) -> Finding:
-    """A finding whose sentence is `guard.<rule>.<answer>` with the parameters, which are also its numbers."""
-    return Finding(rule=rule, answer=answer, message=Message(id=f"guard.{rule}.{answer}", params=params), numbers=params)
+    """A finding whose sentence is `guard.<rule>.<answer>` with the parameters, which are also its numbers (words aside)."""
+    numbers = {name: value for name, value in params.items() if not isinstance(value, dict)}
+    return Finding(rule=rule, answer=answer, message=Message(id=f"guard.{rule}.{answer}", params=params), numbers=numbers)
 
 
 def emergency(action: Action, facts: Facts) -> bool:
@@ -45,3 +48,18 @@ def emergency(action: Action, facts: Facts) -> bool:
 def restoring(facts: Facts) -> bool:
     """Whether the action restores exactly what the ledger says was before. An agent's undo is judged like any other change."""
     return facts.restores is not None and not facts.proposer.startswith("agent:")
+
+
+def by_person(facts: Facts) -> bool:
+    """Whether a signed-in person asked. What an agent says a person said is the agent's."""
+    return facts.proposer.startswith("user:")
+
+
+def amount(minor: int | None, policy: Policy) -> Money | None:
+    """Minor units of the policy's currency as an amount; None stays unknown."""
+    return None if minor is None else Money(minor=minor, currency=policy.currency)
+
+
+def hours_since(moment: datetime | None, now: datetime) -> int | None:
+    """Whole hours passed; None when the moment is not known."""
+    return None if moment is None else int((now - moment).total_seconds() // 3600)

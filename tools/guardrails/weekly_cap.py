@@ -7,24 +7,19 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.exposure import worst_week
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.exposure import outlook, week_answer
+from tools.guardrails.rule import Rule, amount, finding
 
 
 def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
     cap = policy.guardrails.financial.weekly_cap
-    after = worst_week(action, facts, policy)
-    before = worst_week(None, facts, policy)
-    if after is None or before is None:
+    seen = outlook(action, facts, policy)
+    if seen is None:
         return finding("weekly_cap", "refuse", cap=cap, so_far=None, projected=None)
-    so_far, projected = after
-    if so_far > cap and so_far > before[0]:
-        answer = "refuse"
-    elif projected > cap and projected > before[1]:
-        answer = "ask"
-    else:
-        answer = "allow"
-    return finding("weekly_cap", answer, cap=cap, so_far=so_far, projected=projected)
+    answer = week_answer(seen.before, seen.after, cap.minor)
+    return finding(
+        "weekly_cap", answer, cap=cap, so_far=amount(seen.after.week, policy), projected=amount(seen.after.projected, policy)
+    )  # fmt: skip
 
 
 RULE = Rule(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from knowledge.domain.action import Platform
+from knowledge.domain.campaign import AD_LENGTHS
 from tools.kits import Tool, as_json
 
 
@@ -24,10 +25,10 @@ class Limit(NamedTuple):
 
 
 LIMITS: dict[Platform, Limit] = {
-    "meta": Limit(40, 125, ("SHOP_NOW", "LEARN_MORE", "ORDER_NOW", "GET_OFFER")),
-    "tiktok": Limit(40, 100, ("SHOP_NOW", "LEARN_MORE", "ORDER_NOW")),
-    "google": Limit(30, 90, ("SHOP_NOW", "LEARN_MORE")),
-    "linkedin": Limit(70, 150, ("LEARN_MORE", "SHOP_NOW")),
+    "meta": Limit(*AD_LENGTHS["meta"], ("SHOP_NOW", "LEARN_MORE", "ORDER_NOW", "GET_OFFER")),
+    "tiktok": Limit(*AD_LENGTHS["tiktok"], ("SHOP_NOW", "LEARN_MORE", "ORDER_NOW")),
+    "google": Limit(*AD_LENGTHS["google"], ("SHOP_NOW", "LEARN_MORE")),
+    "linkedin": Limit(*AD_LENGTHS["linkedin"], ("LEARN_MORE", "SHOP_NOW")),
 }
 _CLAIMS = re.compile(
     r"\b(?:melhor do (?:brasil|mundo)|n[ºo°] ?1|garantid[oa]|milagr\w+|cura\w*|100 ?%|gr[aá]tis|[uú]ltim[ao]s? "

@@ -1,0 +1,54 @@
+"""How much of the budgets in force this morning may move from some campaigns to others within one account-local day.
+
+Moved is what was taken and given: the smaller of all cuts and all raises since the day began, pauses and resumptions included. What
+only grows is bounded by the caps; what only shrinks is always welcome.
+"""
+
+from __future__ import annotations
+
+from knowledge.domain.action import ResumeCampaign, SetBudget
+from knowledge.domain.facts import BudgetFacts, Facts
+from knowledge.domain.message import Message
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Finding
+from tools.guardrails.rule import Rule, amount, by_person, finding
+
+
+def moved(facts: BudgetFacts, change: tuple[str, int] | None) -> tuple[int, int]:
+    """(moved since the day began, total budget in force then), minor units; `change` = campaign and its budget after the action."""
+    after = {e.campaign_id: e.daily_budget.minor if e.delivering else 0 for e in facts.exposures}
+    before = {e.campaign_id: e.start_of_day.minor for e in facts.exposures if e.start_of_day is not None}
+    for held in facts.reservations:
+        after[held.campaign_id] = held.daily_budget.minor
+        if all(e.campaign_id != held.campaign_id for e in facts.exposures):
+            before[held.campaign_id] = 0
+    if change is not None:
+        after[change[0]] = change[1]
+    differences = [after[name] - start for name, start in before.items()]
+    raised, cut = sum(d for d in differences if d > 0), -sum(d for d in differences if d < 0)
+    return min(raised, cut), sum(before.values())
+
+
+def _judge(action: SetBudget | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:
+    share = policy.guardrails.financial.max_reallocation
+    campaign, books = facts.campaign, facts.budget
+    own = next((e for e in books.exposures if e.campaign_id == action.campaign_id), None) if books else None
+    if campaign is None or books is None or own is None or own.start_of_day is None:
+        return finding("reallocation", "ask", moved=None, limit=None, total=None, share=share)
+    target = action.daily_budget if isinstance(action, SetBudget) else campaign.daily_budget
+    raises = isinstance(action, ResumeCampaign) or target > campaign.daily_budget
+    after, total = moved(books, (action.campaign_id, target.minor))
+    before, _ = moved(books, None)
+    limit = int(total * share)
+    answer = "allow" if after <= limit or after <= before else "ask" if by_person(facts) or not raises else "refuse"
+    return finding(
+        "reallocation", answer, moved=amount(after, policy), limit=amount(limit, policy), total=amount(total, policy), share=share
+    )  # fmt: skip
+
+
+RULE = Rule(
+    "reallocation",
+    (SetBudget, ResumeCampaign),
+    _judge,
+    lambda policy: Message(id="rule.reallocation", params={"share": policy.guardrails.financial.max_reallocation}),
+)

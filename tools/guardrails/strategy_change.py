@@ -1,0 +1,54 @@
+"""A major change of strategy asks: one day's changes touch, or its pauses stop, more than a share of what ran this morning."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from knowledge.domain.action import PauseCampaign, ResumeCampaign, SetBudget
+from knowledge.domain.facts import Facts
+from knowledge.domain.message import Message
+from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Finding
+from tools.guardrails import rollback
+from tools.guardrails.rule import Rule, by_person, emergency, finding
+
+
+def _judge(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:
+    money, books = policy.guardrails.financial, facts.budget
+    limit, pause_limit, least = money.strategy_touch_share, money.strategy_pause_share, money.strategy_min_campaigns
+    if books is None:
+        return finding("strategy_change", "refuse", touched=None, paused=None, limit=limit, pause_limit=pause_limit, campaigns=None)
+    running = [e for e in books.exposures if e.start_of_day is not None and e.start_of_day.minor > 0]
+    touched = [e for e in running if e.touched_today or e.campaign_id == action.campaign_id]
+    stopped = [
+        e for e in running
+        if (not e.delivering and e.touched_today) or (isinstance(action, PauseCampaign) and e.campaign_id == action.campaign_id)
+    ]  # fmt: skip
+    total = sum(e.start_of_day.minor for e in running if e.start_of_day)
+    paused = sum(e.start_of_day.minor for e in stopped if e.start_of_day)
+    touched_share = Decimal(len(touched)) / len(running) if running else Decimal(0)
+    paused_share = Decimal(paused) / total if total else Decimal(0)
+    many = len(touched) >= least and touched_share > limit
+    large = len(stopped) >= least and paused_share > pause_limit
+    # A person who changes many campaigns is the decision that this rule asks for.
+    free = by_person(facts) or emergency(action, facts) or rollback.takes_back(action, facts, policy)
+    answer = "ask" if (many or large) and not free else "allow"
+    return finding(
+        "strategy_change", answer, touched=touched_share, paused=paused_share, limit=limit, pause_limit=pause_limit,
+        campaigns=len(touched),
+    )  # fmt: skip
+
+
+RULE = Rule(
+    "strategy_change",
+    (SetBudget, PauseCampaign, ResumeCampaign),
+    _judge,
+    lambda policy: Message(
+        id="rule.strategy_change",
+        params={
+            "limit": policy.guardrails.financial.strategy_touch_share,
+            "pause_limit": policy.guardrails.financial.strategy_pause_share,
+            "least": policy.guardrails.financial.strategy_min_campaigns,
+        },
+    ),
+)

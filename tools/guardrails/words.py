@@ -1,0 +1,48 @@
+"""Texts of ads as the compliance rules read them: one spelling for what people write in many."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from knowledge.domain.action import PublishCampaign
+
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
+_MARKS = re.compile(r"[*_~`|]")
+_SPACED = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ .\-]){3,}[^\W\d_](?![^\W\d_])")
+"""Letters set apart ("c u r a"), by which forbidden words are hidden."""
+
+
+def normal(text: str) -> str:
+    """Small letters without accents, styles, invisible characters, marks of emphasis and doubled spaces; hidden words joined."""
+    plain = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).casefold()
+    plain = _MARKS.sub("", "".join(c for c in plain if not unicodedata.combining(c)))
+    plain = _SPACED.sub(lambda hit: re.sub(r"[ .\-]", "", hit[0]), plain)
+    return re.sub(r"\s+", " ", plain).strip()
+
+
+def shown(action: PublishCampaign) -> list[tuple[str, str]]:
+    """(place, text) of every text that people would see; the place is "headline 1", "text 2" by creative."""
+    found: list[tuple[str, str]] = []
+    for number, creative in enumerate(action.creatives, start=1):
+        found += [(f"headline {number}", creative.headline), (f"text {number}", creative.text)]
+    return found
+
+
+def everything(action: PublishCampaign) -> str:
+    """Name and all texts in one normal spelling, for what must not be advertised at all."""
+    return normal(" . ".join([action.name, *(text for _, text in shown(action))]))
+
+
+def first_hit(patterns: dict[str, re.Pattern[str]], text: str) -> tuple[str, str] | None:
+    """(which pattern, the words) of the first one found in a normal text."""
+    for name, pattern in patterns.items():
+        hit = pattern.search(text)
+        if hit:
+            return name, hit[0].strip()
+    return None
+
+
+def has_word(text: str, word: str) -> bool:
+    """Whether a normal text holds the word or phrase on its own, not within another word."""
+    return re.search(rf"(?<!\w){re.escape(normal(word))}(?!\w)", text) is not None
