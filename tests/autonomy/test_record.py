@@ -57,7 +57,7 @@ def test_promotion_at_its_borders() -> None:
     assert promotion(KIND, cases("n" + "y" * 40), GOOD, policy, NOW) is None, "the newest word was no"
     assert promotion(KIND, cases("y" * 20), GOOD[:4], policy, NOW) is None, "too few outcomes"
     assert promotion(KIND, cases("y" * 20), GOOD[:4] + ["undefined"] * 9, policy, NOW) is None, "undefined ones prove nothing"
-    assert promotion(KIND, cases("y" * 20), ["below"] * 3 + GOOD, policy, NOW) is None, "outcomes were worse"
+    assert promotion(KIND, cases("y" * 20), ["below"] * 4 + GOOD, policy, NOW) is None, "outcomes were worse"
 
 
 def test_bounds_are_what_managers_approved_and_never_beyond_the_dials() -> None:
