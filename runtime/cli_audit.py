@@ -208,10 +208,12 @@ class Tally:
     identical: int = 0
     problems: Counter[str] = field(default_factory=Counter[str])
     different: int = 0
+    older_law: int = 0
     shown: list[Replayed] = field(default_factory=list["Replayed"])
 
     def take(self, one: Replayed) -> None:
         self.identical += one.identical
+        self.older_law += one.identical and one.other_law
         if one.identical:
             return
         if one.problem:
@@ -227,6 +229,7 @@ class Tally:
             "judgements": self.judged,
             "decisions": self.decided,
             "identical": self.identical,
+            "by_older_law": self.older_law,
             "different": self.different,
             "not_replayable": dict(self.problems),
             "differences": [one.as_dict() for one in self.shown],

@@ -141,15 +141,19 @@ def _show_replayed(settings: Settings, found: dict[str, Any]) -> None:
     all_ = found["judgements"] + found["decisions"]
     counts = {"judgements": found["judgements"], "decisions": found["decisions"]}
     console.print(escape(say(settings, "replay.identical", identical=found["identical"], all=all_, **counts)))
+    if found["by_older_law"]:
+        console.print(f"[dim]{escape(say(settings, 'replay.older_law', count=found['by_older_law']))}[/]")
     broken = sum(found["not_replayable"].values())
     if found["different"] or broken:
         console.print(f"[bold red]{escape(say(settings, 'replay.different', different=found['different'], broken=broken))}[/]")
     for one in found["differences"][:LISTED]:
-        console.print(f"[bold]{one['id']}[/]  {escape(one['what'])}  {one['at']}")
+        console.print(f"[bold]{one['id']}[/]  {escape(one['what'])}  {one['at']}", soft_wrap=True)
         if "problem" in one:
             console.print(f"  {escape(say(settings, 'replay.problem.' + one['problem']))}")
             continue
-        console.print(f"  {escape(str(one['path']))}: {escape(_short(one['recorded']))} → {escape(_short(one['replayed']))}")
+        console.print(
+            f"  {escape(str(one['path']))}: {escape(_short(one['recorded']))} → {escape(_short(one['replayed']))}", soft_wrap=True
+        )
         if one["other_law"]:
             console.print(f"  [dim]{escape(say(settings, 'replay.other_law'))}[/]")
     if any(found.get("without_record", {}).values()):

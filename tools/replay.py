@@ -19,7 +19,8 @@ from knowledge.domain.decision import CampaignFigures, DecisionDocument, build_d
 from knowledge.domain.facts import Facts
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding, Verdict
-from tools.guardrails import judge
+from tools.guardrails import RULES, judge
+from tools.guardrails.rule import Rule
 
 Dials = Callable[[Policy], dict[str, Any]]
 """The optimizer's dials of a policy (runtime.jobs.history.optimizer_policy)."""
@@ -117,19 +118,29 @@ class Changed:
 # -- judgements -----------------------------------------------------------------------------------------------------------------
 
 
-def rejudge(args: dict[str, Any], facts_text: str, policy_text: str) -> str:
+def rejudge(args: dict[str, Any], facts_text: str, policy_text: str, rules: tuple[Rule, ...] = RULES) -> str:
     """The verdict's canonical JSON, from the action's arguments, the facts and the policy as they were kept.
 
     The version in it is that of the kept text: a dial that today's policy has in addition does not rename the old one.
     Raises pydantic.ValidationError when today's models cannot read the old texts.
     """
     policy = Policy.model_validate_json(policy_text)
-    verdict = judge(parse_action(args), Facts.model_validate_json(facts_text), policy)
+    verdict = judge(parse_action(args), Facts.model_validate_json(facts_text), policy, rules)
     return canonical(verdict.model_copy(update={"policy_version": sha256(policy_text)[:12]}))
 
 
+def rules_of(verdict_text: str) -> tuple[Rule, ...]:
+    """The rules that spoke in a verdict, as today's law has them, in the order of that day: those that were added since had no say."""
+    by_id = {rule.id: rule for rule in RULES}
+    spoke = [f.numbers.get("failed", f.rule) for f in Verdict.model_validate_json(verdict_text).findings]
+    return tuple(by_id[rule] for rule in spoke if rule in by_id)
+
+
 def replay_judgement(kept: Judgement, *, law: str) -> Replayed:
-    """Judges again and compares to the letter. `law` is the edition of today's rules."""
+    """Judges again and compares to the letter. `law` is the edition of today's rules.
+
+    A judgement of another edition is made again by the rules that spoke in it; what today's law would say of it is `under`'s matter.
+    """
     found = problem_of(kept)
     what = kept.kind
     if found is not None:
@@ -139,11 +150,12 @@ def replay_judgement(kept: Judgement, *, law: str) -> Replayed:
     if args is None:
         return Replayed(kept.action_id, kept.at, what, False, problem="action_missing")
     try:
-        replayed = rejudge(args, kept.facts_text, kept.policy_text)
+        rules = RULES if kept.law == law else rules_of(kept.verdict_text)
+        replayed = rejudge(args, kept.facts_text, kept.policy_text, rules)
     except ValidationError:
         return Replayed(kept.action_id, kept.at, what, False, problem="unreadable", other_law=kept.law != law)
     if replayed == kept.verdict_text:
-        return Replayed(kept.action_id, kept.at, what, True)
+        return Replayed(kept.action_id, kept.at, what, True, other_law=kept.law != law)
     return _different(kept.action_id, kept.at, what, kept.verdict_text, replayed, kept.law != law)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from knowledge.domain.policy import Policy
 from runtime.db import audit_reads
 from runtime.db.judgements import law
-from tests.gate.house import ANA, BUYER, Bench, brl, budget, pause, policy_with, publication
+from tests.gate.house import ANA, BUYER, WHY, Bench, brl, budget, pause, policy_with, publication
 from tools.replay import Judgement, Replayed, replay_judgement, under
 
 
@@ -123,16 +123,32 @@ async def test_a_verdict_that_the_law_does_not_give_is_named_with_its_place(benc
     await bench.submit(budget("65"), "k")
     import tools.guardrails as guardrails
     import tools.replay as replay
-    from tools.guardrails import RULES, judge
+    from tools.guardrails import judge
 
-    def without(action: Any, facts: Any, policy: Any) -> Any:
-        return judge(action, facts, policy, tuple(r for r in RULES if r.id != "approval_above"))
+    def without(action: Any, facts: Any, policy: Any, rules: Any) -> Any:
+        return judge(action, facts, policy, tuple(r for r in rules if r.id != "approval_above"))
 
     assert guardrails.judge is judge
     monkeypatch.setattr(replay, "judge", without)
     (only,) = [replay_judgement(j, law="another") for j in await kept(bench)]
     assert (only.identical, only.problem, only.other_law) == (False, None, True)
     assert only.path == "answer" and (only.recorded, only.replayed) == ("ask", "allow")
+
+
+async def test_rules_added_since_had_no_say_and_are_not_heard(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an upgrade the old decisions are still made again, by the rules of their day, and are told apart."""
+    await bench.running(amount="50")
+    await bench.submit(budget("65"), "k")
+    import tools.replay as replay
+    from tools.guardrails import RULES
+    from tools.guardrails.rule import Rule, finding
+
+    added = Rule("added", (object,), lambda *_: finding("added", "refuse"), lambda _: WHY)
+    monkeypatch.setattr(replay, "RULES", (added, *RULES))
+    (kept_one,) = await kept(bench)
+    old = replay_judgement(kept_one, law="an older edition" if kept_one.law == law() else law())
+    assert (old.identical, old.other_law) == (True, True)
+    assert not replay_judgement(kept_one, law=kept_one.law or "").identical
 
 
 async def test_the_last_row_cut_off_leaves_a_judgement_that_nobody_tells_of(bench: Bench) -> None:
