@@ -6,7 +6,7 @@ Books fetch what they hold (one row a campaign, sums of the week, held room); ev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 from knowledge.domain.action import PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.clock import day_bounds, week_bounds
+from knowledge.domain.fact_currency import Converter
 from knowledge.domain.facts import BudgetFacts, CampaignFacts, Exposure, Facts, LastRaise, Listed, Rejection, Reservation
 from knowledge.domain.grant import GrantFact
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Guardrails, Policy
+from knowledge.domain.rates import Rate
 
 RUNNING = ("active", "testing", "scaling")
 LIVE = ("active", "in_review", "with_issues", "unknown")
@@ -102,6 +104,8 @@ class LedgerRows:
     listed: Sequence[Row] = ()
     grants: Sequence[Row] = ()
     """Living grants for the action's kind: id action_kind max_amount_minor currency max_change left expires_at rejections_in_row."""
+    rates: Sequence[Rate] = ()
+    """Exchange rates that are recent enough; rows of another currency than the policy's are converted by them."""
 
 
 def campaign_facts(
@@ -114,7 +118,12 @@ def campaign_facts(
 ) -> Facts:
     """`facts` with the campaign, the workspace's budget and what could not be read. `platform` None: no read was made."""
     unreadable = list[str]()
-    fresh = {(p.platform, p.external_id): p for p in platform or ()}
+    native, exchange = {r["id"]: r for r in rows.campaigns}, Converter(policy, at.today, rows.rates)
+    rows = replace(
+        rows, campaigns=exchange.rows(rows.campaigns), held=exchange.rows(rows.held), spent=exchange.rows(rows.spent)
+    )  # fmt: skip
+    own_words = {(p.platform, p.external_id): p.daily_budget for p in platform or ()}
+    fresh = {(p.platform, p.external_id): exchange.campaign(p) for p in platform or ()}
     exposures: list[Exposure] = []
     target: CampaignFacts | None = None
     known: set[tuple[str, str]] = set()
@@ -127,6 +136,9 @@ def campaign_facts(
         read_of = fresh.get((row["platform"], row["external_id"]))
         if row["currency"] != policy.currency or row["daily_budget_minor"] is None:
             unreadable.append(f"{row['id']}.currency")
+            if row["id"] == action.campaign_id and row["daily_budget_minor"] is not None:
+                # Without a rate nothing may be spent on it, but it can still be stopped: its facts stay in its own currency.
+                target = _target(row, read_of, policy.model_copy(update={"currency": row["currency"]}))
             continue
         if row["platform"] == action.platform and platform and read_of is None and row["status"] in RUNNING:
             unreadable.append(f"{row['platform']}.{row['external_id']}")
@@ -135,6 +147,10 @@ def campaign_facts(
         )
         if row["id"] == action.campaign_id:
             target = _target(row, read_of, policy)
+            if native[row["id"]]["currency"] != policy.currency:
+                kept = Money(minor=native[row["id"]]["daily_budget_minor"], currency=native[row["id"]]["currency"])
+                own = own_words.get((row["platform"], row["external_id"])) or kept
+                target = target.model_copy(update={"native_budget": own})
             if platform is not None and read_of is None:
                 unreadable.append(f"{row['platform']}.{row['external_id']}")
     # Somebody else's campaigns in the same ad account spend the same money.
@@ -172,8 +188,12 @@ def campaign_facts(
                 spent_week=_money(of_week["before"], policy),
             )
         )
-    if rows.week_foreign:
+    if any(row.get("foreign") for row in rows.spent) or (rows.week_foreign and not rows.spent):
         unreadable.append("analytics.currency")
+    asked = getattr(action, "daily_budget", None)
+    if asked is not None:
+        exchange.money(asked)  # the rate by which the judge will look at it
+    unreadable += exchange.missing
     budget = BudgetFacts(
         exposures=tuple(exposures),
         reservations=tuple(
@@ -185,7 +205,7 @@ def campaign_facts(
             )
             for r in rows.held
         ),
-        spent_week_before_today=_money(rows.week_spent, policy),
+        spent_week_before_today=_money(sum(r["before"] for r in rows.spent) if rows.spent else rows.week_spent, policy),
         days_left_after_today=max(0, round((at.week_end - at.day_end).total_seconds() / 86400)),
         adjustments_today=rows.adjustments,
         spent_week_by_platform=_by_platform(rows.spent, policy),
@@ -196,6 +216,7 @@ def campaign_facts(
             "budget": budget,
             "rejections": tuple(_rejection(row) for row in rows.rejections),
             "grants": tuple(grant_fact(row) for row in rows.grants),
+            "rates": tuple(exchange.used[pair] for pair in sorted(exchange.used)),
             "blacklist": tuple(Listed.model_validate(dict(row)) for row in rows.listed),
             "unreadable": tuple(sorted(set(unreadable))),
         }
@@ -211,7 +232,7 @@ def grant_fact(row: Row) -> GrantFact:
 
 
 def _money(minor: Any, policy: Policy) -> Money:
-    """An amount of the books in the policy's currency. The seam for dated rates: rows of another currency are refused before."""
+    """An amount of the books in the policy's currency: rows of another one were converted before, or are refused."""
     return Money(minor=int(minor), currency=policy.currency)
 
 

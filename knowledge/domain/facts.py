@@ -12,6 +12,7 @@ from knowledge.domain.action import Platform
 from knowledge.domain.campaign import CampaignStatus, Delivery
 from knowledge.domain.grant import GrantFact
 from knowledge.domain.money import Money
+from knowledge.domain.rates import Rate
 
 
 class _Fact(BaseModel):
@@ -76,6 +77,13 @@ class CampaignFacts(_Fact):
     """The budget when the policy's sliding window began (or at launch, within it): the raises of the window add up from here."""
     launch_budget: Money | None = None
     last_raise: LastRaise | None = None
+    native_budget: Money | None = None
+    """The daily budget as the platform keeps it, where that is another currency than the policy's; `daily_budget` is converted."""
+
+    @property
+    def budget_at_platform(self) -> Money:
+        """The daily budget in the ad account's own currency: what a change back would have to name."""
+        return self.native_budget or self.daily_budget
 
     @property
     def roas_7d(self) -> Decimal | None:
@@ -166,6 +174,8 @@ class Facts(_Fact):
     blacklist: tuple[Listed, ...] = ()
     restores: str | None = None
     """The done action whose state before this one restores exactly, read from the ledger: an undo."""
+    rates: tuple[Rate, ...] = ()
+    """The exchange rates by which amounts of other currencies were brought into the policy's."""
     grants: tuple[GrantFact, ...] = ()
     """Living grants for this kind of action, the first to end first; read under the budget lock, like the caps."""
     unreadable: tuple[str, ...] = ()
