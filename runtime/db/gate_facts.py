@@ -5,7 +5,7 @@ Here are the queries; what is made of their rows is in knowledge.domain.fact_bui
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -16,6 +16,7 @@ from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
 from knowledge.domain.facts import ConversationFacts, Facts
 from knowledge.domain.policy import Policy
+from knowledge.domain.rates import Rate
 from runtime.db import grants
 
 CHANGES = (*ADJUSTMENTS, "campaign.publish")
@@ -69,7 +70,8 @@ _NO_PUBLICATION = "select '[]'::jsonb as listed,"
 _REST = """
 (select coalesce(jsonb_agg(to_jsonb(t)), '[]') from (
   select platform, external_id, coalesce(sum(spend_minor) filter (where day < :today), 0) as before,
-    coalesce(sum(spend_minor) filter (where day = :today), 0) as today, bool_or(currency <> :currency) as foreign
+    coalesce(sum(spend_minor) filter (where day = :today), 0) as today, bool_or(currency <> :currency) as foreign,
+    case when min(currency) = max(currency) then min(currency) end as currency
   from analytics where workspace = :workspace and level = 'campaign' and hour is null and day >= :monday and day <= :today
   group by platform, external_id) t) as spent,
 (select coalesce(jsonb_agg(jsonb_build_object('campaign_id', campaign_id, 'kind', kind, 'done', status = 'done')
@@ -85,6 +87,8 @@ _REST = """
   from actions a join approvals p on p.action_id = a.id
   where a.workspace = :workspace and a.campaign_id = :campaign and p.status = 'rejected'
     and p.decided_by like 'user:%' and p.decided_at > :rejected_since) as rejections,
+(select coalesce(jsonb_agg(jsonb_build_object('day', day, 'base', base, 'quote', quote, 'rate', rate::text, 'source', source)
+    order by day, base, quote), '[]') from exchange_rates where day >= :rates_since and day <= :today) as rates,
 """
 """The day, the week and what people said, as JSON in one row: one journey to the database instead of four."""
 
@@ -147,6 +151,7 @@ async def _ledger_rows(
         campaign=action.campaign_id,
         rejected_since=at.rejected_since,
         kind=action.kind,
+        rates_since=at.today - timedelta(days=policy.guardrails.financial.max_rate_age_days),
         now=now,
         **_words(action),
     )
@@ -163,6 +168,7 @@ async def _ledger_rows(
         rejections=[r | {"at": datetime.fromisoformat(r["at"]).astimezone(UTC)} for r in rest["rejections"]],
         listed=rest["listed"],
         grants=grants.living_rows(rest["grants"]),
+        rates=[Rate.model_validate(r) for r in rest["rates"]],
     )
 
 
