@@ -9,7 +9,21 @@ import pytest
 
 from knowledge.domain.money import Money
 from knowledge.domain.rates import Rate
-from tests.guardrails.law_support import NOW, USER, books, brl, campaign, exposure, facts, finding_of, pause, policy, publish, set_budget, word
+from tests.guardrails.law_support import (
+    NOW,
+    USER,
+    books,
+    brl,
+    campaign,
+    exposure,
+    facts,
+    finding_of,
+    pause,
+    policy,
+    publish,
+    set_budget,
+    word,
+)
 from tools.guardrails import judge
 
 TODAY = date(2026, 11, 25)
@@ -30,7 +44,9 @@ def test_a_dollar_budget_under_a_cap_in_reais(usd: str, answer: str) -> None:
 def test_the_border_moves_with_the_rate() -> None:
     law = policy(max_campaign_budget=1000)
     answers = [
-        word(judge(publish("30.42", currency="USD"), facts(USER, campaign=None, budget=books(), rates=(rate(r),)), law), "daily_cap")
+        word(
+            judge(publish("30.42", currency="USD"), facts(USER, campaign=None, budget=books(), rates=(rate(r),)), law), "daily_cap"
+        )
         for r in ("5.63", "5.64")
     ]
     assert answers == ["allow", "refuse"]
@@ -38,7 +54,9 @@ def test_the_border_moves_with_the_rate() -> None:
 
 @pytest.mark.parametrize(("age", "answer"), [(5, "allow"), (6, "refuse")])
 def test_a_stale_rate_is_none(age: int, answer: str) -> None:
-    verdict = judge(publish("10", currency="USD"), facts(USER, campaign=None, budget=books(), rates=(rate("5.63", age=age),)), policy())
+    verdict = judge(
+        publish("10", currency="USD"), facts(USER, campaign=None, budget=books(), rates=(rate("5.63", age=age),)), policy()
+    )
     assert word(verdict, "exchange_rate") == answer
     if answer == "refuse":
         said = finding_of(verdict, "exchange_rate")
@@ -53,7 +71,9 @@ def test_a_budget_change_in_dollars_is_measured_in_reais() -> None:
 
 def test_a_missing_rate_refuses_what_spends_and_lets_a_fire_be_put_out() -> None:
     foreign = campaign().model_copy(
-        update={name: Money.of("50", "USD") for name in ("daily_budget", "ledger_budget", "baseline_budget", "spend_7d", "revenue_7d")}
+        update={
+            name: Money.of("50", "USD") for name in ("daily_budget", "ledger_budget", "baseline_budget", "spend_7d", "revenue_7d")
+        }
     )
     blind = facts("system:watchdog", campaign=foreign, unreadable=("c1.currency", "rate.USD/BRL"))
     assert judge(pause(), blind, policy()).answer == "refuse"
@@ -65,7 +85,7 @@ def test_a_missing_rate_refuses_what_spends_and_lets_a_fire_be_put_out() -> None
     ("asked", "currency", "value", "law_currency", "cap"),
     [
         ("30000", "TWD", "0.18", "BRL", 300),  # NT$30,000 instead of NT$300: 5,400 reais
-        ("500000", "JPY", "0.036", "BRL", 300),  # ¥500,000 instead of ¥5,000: 18,000 reais
+        ("500000", "JPY", "0.030", "BRL", 300),  # ¥500,000 instead of ¥5,000: 15,000 reais
         ("500000", "JPY", None, "JPY", 20_000),
         ("30000", "TWD", None, "TWD", 1_000),
     ],
