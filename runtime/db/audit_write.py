@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.chain import canonical, chain_hash
+from runtime.db import wire
 from runtime.db.judgements import Judged, law
 
 _ROW = """insert into audit_log (seq, at, kind, action_id, actor, payload, payload_text, prev_hash, hash)
@@ -27,9 +27,9 @@ async def append(
     judged: Judged | None = None,
 ) -> None:
     """Appends a row, and with it the judgement that it tells of. Holds the log's lock until the transaction ends."""
-    await conn.execute(text("select pg_advisory_xact_lock(hashtextextended('audit', 0))"))
-    last = (await conn.execute(text("select seq, hash from audit_log order by seq desc limit 1"))).first()
-    seq, prev = (last.seq + 1, last.hash) if last else (1, "")
+    await wire.do(conn, "select pg_advisory_xact_lock(hashtextextended('audit', 0))")
+    last = await wire.one(conn, "select seq, hash from audit_log order by seq desc limit 1")
+    seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, "")
     more: dict[str, Any] = {}
     if judged is not None:
         digest = judged.digest
@@ -55,4 +55,4 @@ async def append(
         "hash": chain_hash(prev, seq, at, kind, actor, action_id, body),
     }
     statement = f"with told as ({_ROW}) {_JUDGEMENT}" if judged is not None else _ROW
-    await conn.execute(text(statement), values | more)
+    await wire.do(conn, statement, values | more)

@@ -6,7 +6,6 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.action import (
@@ -26,7 +25,7 @@ from knowledge.domain.action import (
     UpsertPerson,
 )
 from knowledge.domain.books import ActionRecord
-from runtime.db import grants
+from runtime.db import grants, wire
 
 
 async def apply(conn: AsyncConnection, record: ActionRecord, result: dict[str, Any], now: datetime, crm_vendor: str) -> None:
@@ -43,8 +42,9 @@ async def apply(conn: AsyncConnection, record: ActionRecord, result: dict[str, A
             await _sent(conn, record, action, result, now)
         case MirrorToDesk():
             await _desk(conn, action.conversation_id, result)
-            await conn.execute(
-                text("update messages set desk_message_id = :desk where id = :id"),
+            await wire.do(
+                conn,
+                "update messages set desk_message_id = :desk where id = :id",
                 {"desk": result["desk_message_id"], "id": action.message_id},
             )
         case PostDeskNote() | SetDeskStatus():
@@ -62,17 +62,16 @@ async def _published(
 ) -> None:
     campaign = result["campaign"]
     budget = campaign["daily_budget"] or action.daily_budget.model_dump()
-    await conn.execute(
-        text(
-            "insert into campaigns (id, workspace, platform, product_id, name, key, external_id, status, delivery, currency,"
-            " daily_budget_minor, launch_budget_minor, created_at, launched_at, last_change_at, synced_at)"
-            " values (:id, :workspace, :platform, (select id from products where id = :product_id), :name, :key, :external_id, 'testing', :delivery, :currency, :minor,"
-            " :minor, :now, :now, :now, :now)"
-            " on conflict (id) do update set external_id = excluded.external_id, status = 'testing', delivery = excluded.delivery,"
-            " currency = excluded.currency, daily_budget_minor = excluded.daily_budget_minor, key = excluded.key,"
-            " launch_budget_minor = excluded.launch_budget_minor, launched_at = excluded.launched_at, error = null,"
-            " last_change_at = excluded.last_change_at, synced_at = excluded.synced_at, name = excluded.name"
-        ),
+    await wire.do(
+        conn,
+        "insert into campaigns (id, workspace, platform, product_id, name, key, external_id, status, delivery, currency,"
+        " daily_budget_minor, launch_budget_minor, created_at, launched_at, last_change_at, synced_at)"
+        " values (:id, :workspace, :platform, (select id from products where id = :product_id), :name, :key, :external_id, 'testing', :delivery, :currency, :minor,"
+        " :minor, :now, :now, :now, :now)"
+        " on conflict (id) do update set external_id = excluded.external_id, status = 'testing', delivery = excluded.delivery,"
+        " currency = excluded.currency, daily_budget_minor = excluded.daily_budget_minor, key = excluded.key,"
+        " launch_budget_minor = excluded.launch_budget_minor, launched_at = excluded.launched_at, error = null,"
+        " last_change_at = excluded.last_change_at, synced_at = excluded.synced_at, name = excluded.name",
         {
             "id": action.campaign_id,
             "workspace": action.workspace,
@@ -107,12 +106,11 @@ async def _published(
             else:
                 columns["ad_set_id"] = sets.get(item["parent_external_id"])
                 extra_names, extra_values = ", ad_set_id", ", :ad_set_id"
-            await conn.execute(
-                text(
-                    f"insert into {table} (id, campaign_id, platform, external_id, name, status, delivery, created_at, synced_at{extra_names})"
-                    f" values (:id, :campaign_id, :platform, :external_id, :name, 'testing', :delivery, :now, :now{extra_values})"
-                    " on conflict (platform, external_id) do update set delivery = excluded.delivery, synced_at = excluded.synced_at"
-                ),
+            await wire.do(
+                conn,
+                f"insert into {table} (id, campaign_id, platform, external_id, name, status, delivery, created_at, synced_at{extra_names})"
+                f" values (:id, :campaign_id, :platform, :external_id, :name, 'testing', :delivery, :now, :now{extra_values})"
+                " on conflict (platform, external_id) do update set delivery = excluded.delivery, synced_at = excluded.synced_at",
                 columns,
             )
 
@@ -120,11 +118,10 @@ async def _published(
 async def _change(
     conn: AsyncConnection, record: ActionRecord, campaign_id: str, before: int | None, after: dict[str, Any], now: datetime
 ) -> None:
-    await conn.execute(
-        text(
-            "insert into budget_changes (id, campaign_id, action_id, from_minor, to_minor, currency, at, reason)"
-            " values (:id, :campaign_id, :action_id, :before, :after, :currency, :now, :reason) on conflict (id) do nothing"
-        ),
+    await wire.do(
+        conn,
+        "insert into budget_changes (id, campaign_id, action_id, from_minor, to_minor, currency, at, reason)"
+        " values (:id, :campaign_id, :action_id, :before, :after, :currency, :now, :reason) on conflict (id) do nothing",
         {
             "id": uuid.uuid5(uuid.NAMESPACE_URL, f"budget-change:{record.id}"),
             "campaign_id": campaign_id,
@@ -144,11 +141,10 @@ async def _budget(conn: AsyncConnection, record: ActionRecord, action: SetBudget
         raise LookupError(f"the platform names no daily budget for {action.campaign_id} after the change")
     # From what the platform had just before, which may differ from our ledger when somebody changed it by hand.
     before = record.facts.campaign.daily_budget.minor if record.facts.campaign else None
-    await conn.execute(
-        text(
-            "update campaigns set daily_budget_minor = :minor, currency = :currency, delivery = :delivery, last_change_at = :now,"
-            " synced_at = :now, status = case when status = 'testing' and :raised then 'scaling' else status end where id = :id"
-        ),
+    await wire.do(
+        conn,
+        "update campaigns set daily_budget_minor = :minor, currency = :currency, delivery = :delivery, last_change_at = :now,"
+        " synced_at = :now, status = case when status = 'testing' and :raised then 'scaling' else status end where id = :id",
         {
             "id": action.campaign_id,
             "minor": after["minor"],
@@ -163,11 +159,10 @@ async def _budget(conn: AsyncConnection, record: ActionRecord, action: SetBudget
 
 async def _status(conn: AsyncConnection, action: PauseCampaign | ResumeCampaign, result: dict[str, Any], now: datetime) -> None:
     paused = isinstance(action, PauseCampaign)
-    await conn.execute(
-        text(
-            "update campaigns set status = :status, delivery = :delivery, last_change_at = :now, synced_at = :now,"
-            " paused_at = case when :paused then cast(:now as timestamptz) else null end where id = :id"
-        ),
+    await wire.do(
+        conn,
+        "update campaigns set status = :status, delivery = :delivery, last_change_at = :now, synced_at = :now,"
+        " paused_at = case when :paused then cast(:now as timestamptz) else null end where id = :id",
         {
             "id": action.campaign_id,
             "status": "paused" if paused else "active",
@@ -180,11 +175,10 @@ async def _status(conn: AsyncConnection, action: PauseCampaign | ResumeCampaign,
 
 async def _sent(conn: AsyncConnection, record: ActionRecord, action: SendMessage, result: dict[str, Any], now: datetime) -> None:
     if action.author == "human":  # the desk told us of this message, so its row is there already
-        await conn.execute(
-            text(
-                "update messages set external_id = :external_id, status = 'sent', sent_at = :now, action_id = :action_id"
-                " where conversation_id = :conversation_id and desk_message_id = :desk"
-            ),
+        await wire.do(
+            conn,
+            "update messages set external_id = :external_id, status = 'sent', sent_at = :now, action_id = :action_id"
+            " where conversation_id = :conversation_id and desk_message_id = :desk",
             {
                 "external_id": result["external_id"],
                 "now": now,
@@ -194,19 +188,21 @@ async def _sent(conn: AsyncConnection, record: ActionRecord, action: SendMessage
             },
         )
     else:
-        seq = await conn.execute(
-            text("update conversations set next_seq = next_seq + 1, last_outbound_at = :now where id = :id returning next_seq - 1"),
+        taken = await wire.one(
+            conn,
+            "update conversations set next_seq = next_seq + 1, last_outbound_at = :now where id = :id returning next_seq - 1 as seq",
             {"id": action.conversation_id, "now": now},
         )
-        await conn.execute(
-            text(
-                "insert into messages (id, conversation_id, seq, direction, author, body, external_id, status, sent_at, created_at,"
-                " action_id) values (:id, :conversation_id, :seq, 'out', 'bot', :body, :external_id, 'sent', :now, :now, :action_id)"
-            ),
+        if taken is None:
+            raise LookupError(f"conversation {action.conversation_id} is not in the ledger")
+        await wire.do(
+            conn,
+            "insert into messages (id, conversation_id, seq, direction, author, body, external_id, status, sent_at, created_at,"
+            " action_id) values (:id, :conversation_id, :seq, 'out', 'bot', :body, :external_id, 'sent', :now, :now, :action_id)",
             {
                 "id": uuid.uuid5(uuid.NAMESPACE_URL, f"message:{record.id}"),
                 "conversation_id": action.conversation_id,
-                "seq": seq.scalar_one(),
+                "seq": taken["seq"],
                 "body": action.text,
                 "external_id": result["external_id"],
                 "now": now,
@@ -217,8 +213,9 @@ async def _sent(conn: AsyncConnection, record: ActionRecord, action: SendMessage
 
 async def _desk(conn: AsyncConnection, conversation_id: str, result: dict[str, Any]) -> None:
     if "desk_conversation_id" in result:
-        await conn.execute(
-            text("update conversations set desk_contact_id = :contact, desk_conversation_id = :conversation where id = :id"),
+        await wire.do(
+            conn,
+            "update conversations set desk_contact_id = :contact, desk_conversation_id = :conversation where id = :id",
             {"id": conversation_id, "contact": result["desk_contact_id"], "conversation": result["desk_conversation_id"]},
         )
 
@@ -231,12 +228,11 @@ async def _crm(
     vendor: str,
 ) -> None:
     entity = action.kind.partition(".")[2]
-    await conn.execute(
-        text(
-            "insert into crm_links (vendor, entity, lead_id, key, external_id, created_at)"
-            " values (:vendor, :entity, :lead_id, :key, :external_id, :now)"
-            " on conflict (vendor, entity, lead_id, key) do update set external_id = excluded.external_id"
-        ),
+    await wire.do(
+        conn,
+        "insert into crm_links (vendor, entity, lead_id, key, external_id, created_at)"
+        " values (:vendor, :entity, :lead_id, :key, :external_id, :now)"
+        " on conflict (vendor, entity, lead_id, key) do update set external_id = excluded.external_id",
         {
             "vendor": vendor,
             "entity": entity,
@@ -247,18 +243,18 @@ async def _crm(
         },
     )
     if isinstance(action, OpenDeal):
-        await conn.execute(
-            text("update leads set oportunidade_pipe_id = :deal where id = :id"),
+        await wire.do(
+            conn,
+            "update leads set oportunidade_pipe_id = :deal where id = :id",
             {"deal": result["external_id"], "id": action.lead_id},
         )
     if isinstance(action, UpsertCompany):
-        await conn.execute(
-            text(
-                "insert into empresa (id, lead_id, name, cnpj, city, state, created_at, updated_at)"
-                " values (:id, :lead_id, :name, :cnpj, :city, :state, :now, :now)"
-                " on conflict (cnpj) do update set name = excluded.name, city = coalesce(excluded.city, empresa.city),"
-                " state = coalesce(excluded.state, empresa.state), updated_at = excluded.updated_at"
-            ),
+        await wire.do(
+            conn,
+            "insert into empresa (id, lead_id, name, cnpj, city, state, created_at, updated_at)"
+            " values (:id, :lead_id, :name, :cnpj, :city, :state, :now, :now)"
+            " on conflict (cnpj) do update set name = excluded.name, city = coalesce(excluded.city, empresa.city),"
+            " state = coalesce(excluded.state, empresa.state), updated_at = excluded.updated_at",
             {
                 "id": uuid.uuid5(uuid.NAMESPACE_URL, f"empresa:{action.cnpj or action.lead_id}"),
                 "lead_id": action.lead_id,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, Action, PublishCampaign
@@ -17,7 +16,7 @@ from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction,
 from knowledge.domain.facts import ConversationFacts, Facts
 from knowledge.domain.policy import Policy
 from knowledge.domain.rates import Rate
-from runtime.db import grants
+from runtime.db import grants, wire
 
 CHANGES = (*ADJUSTMENTS, "campaign.publish")
 
@@ -104,19 +103,20 @@ async def complete(
     """`facts` (moment, proposer, kill switches) with all that the rules of this kind of action look at."""
     if isinstance(action, CAMPAIGN):
         at = Windows.at(facts.now, policy.time_zone, policy.guardrails)
-        return campaign_facts(facts, action, platform, policy, at, await _ledger_rows(conn, action, policy, at, facts.now, excluding))
+        return campaign_facts(
+            facts, action, platform, policy, at, await _ledger_rows(conn, action, policy, at, facts.now, excluding)
+        )
     if isinstance(action, CONVERSATION):
         return facts.model_copy(update={"conversation": await _conversation(conn, action.conversation_id)})
     return facts
 
 
 async def _rows(conn: AsyncConnection, sql: str, **params: Any) -> list[Any]:
-    return list((await conn.execute(text(sql), params)).mappings())
+    return await wire.rows(conn, sql, params)
 
 
 async def _one(conn: AsyncConnection, sql: str, **params: Any) -> Any | None:
-    rows = await _rows(conn, sql, **params)
-    return rows[0] if rows else None
+    return await wire.one(conn, sql, params)
 
 
 async def _ledger_rows(

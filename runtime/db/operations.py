@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.message import Message
+from runtime.db import wire
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, is_id, new_id
 
 Severity = Literal["info", "warning", "critical"]
@@ -104,12 +105,8 @@ class LiveEvents(Repository):
     async def flush(self) -> None:
         """Writes what was published; the unit of work calls it last."""
         for kind, payload, at in self._held:
-            await self.run(
-                "insert into live_events (at, kind, payload) values (:at, :kind, :payload)",
-                at=at,
-                kind=kind,
-                payload=as_json(payload),
-            )
+            values = {"at": at, "kind": kind, "payload": as_json(payload)}
+            await wire.do(self.connection, "insert into live_events (at, kind, payload) values (:at, :kind, :payload)", values)
         self._held.clear()
 
     async def after(self, last_id: int, *, limit: int = 500) -> list[LiveEvent]:

@@ -1,0 +1,70 @@
+"""Statements on the driver itself: the same spelling, the same transaction, the same kind of error as everywhere in the house."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
+from sqlalchemy.exc import DBAPIError
+
+from runtime.db import wire
+from runtime.db.uow import Database
+
+ROOT = Path(__file__).resolve().parents[2]
+STATEMENT = re.compile(r"\s*(?:with|select|insert|update|delete)\s", re.I)
+
+
+def statements() -> list[str]:
+    """Every literal statement of the database's room."""
+    found = {
+        node.value
+        for file in (ROOT / "runtime/db").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and STATEMENT.match(node.value)
+    }
+    return sorted(found)
+
+
+def test_every_statement_is_spelled_as_sqlalchemy_would_spell_it() -> None:
+    known = statements()
+    assert len(known) > 150
+    for sql in known:
+        assert wire.spelled(sql).decode() == str(text(sql).compile(dialect=PGDialectAsync_psycopg())), sql
+
+
+def test_casts_and_percent_signs_are_no_parameters() -> None:
+    assert wire.spelled("select a::int, x like 'u:%' where b = :b_2") == b"select a::int, x like 'u:%%' where b = %(b_2)s"
+
+
+async def test_it_runs_in_the_errands_own_transaction(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.engine.begin() as conn:
+            await conn.execute(text("create temporary table wired (id int) on commit drop"))
+            assert await wire.do(conn, "insert into wired values (:a), (:b)", {"a": 1, "b": 2}) == 2
+            assert (await conn.execute(text("select count(*) from wired"))).scalar_one() == 2
+            assert await wire.rows(conn, "select id from wired order by id") == [{"id": 1}, {"id": 2}]
+            assert await wire.one(conn, "select id from wired where id > :n", {"n": 5}) is None
+            await wire.do(conn, "insert into live_events (kind, payload, at) values ('wired', '{}', now())")
+            raise RuntimeError("the errand fails")
+    async with database.engine.begin() as conn:
+        assert await wire.rows(conn, "select 1 from live_events where kind = 'wired'") == []
+
+
+async def test_a_database_error_is_the_houses_own_and_the_connection_is_good_again_afterwards(database: Database) -> None:
+    with pytest.raises(DBAPIError, match="live_events"):
+        async with database.engine.begin() as conn:
+            await wire.do(conn, "insert into live_events (kind) values (:kind)", {"kind": None})
+    async with database.engine.begin() as conn:
+        assert await wire.one(conn, "select 1 as one") == {"one": 1}
+
+
+async def test_a_connection_that_the_server_closed_is_not_given_out_again(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.engine.begin() as conn:
+            await wire.do(conn, "select pg_terminate_backend(pg_backend_pid())")
+    async with database.engine.begin() as conn:
+        assert await wire.one(conn, "select 1 as one") == {"one": 1}
