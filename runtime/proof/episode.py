@@ -164,7 +164,7 @@ class Episode:
         await self.perform(op, self.chance)
 
     async def perform(self, op: str, chance: random.Random) -> None:
-        self.clock.advance(timedelta(seconds=1))
+        self._pass(timedelta(seconds=1))
         self.judge.lines.append(f"{self.clock.now():%d %H:%M:%S} step {self.steps}: {op}")
         await getattr(self, f"op_{op}")(chance)
         self.steps += 1
@@ -337,7 +337,8 @@ class Episode:
         receipt = await self._submit(self._gate(chance), self._proposal(chance, action))
         unread = not self.trouble.reads
         self.trouble.reads.clear()
-        if receipt is not None and unread and receipt.status not in ("refused", "suggested"):
+        stop = isinstance(action, PauseCampaign) and action.emergency
+        if receipt is not None and unread and not stop and receipt.status not in ("refused", "suggested"):
             self.judge.breach(f"the platform could not be read and the action is {receipt.status}")
 
     # -- people ---------------------------------------------------------------------------------------------------------------
@@ -524,7 +525,7 @@ class Episode:
     async def op_border(self, chance: random.Random) -> None:
         """To the last second of the local day; now and then over it."""
         end = _midnight(self.clock.now(), self.policy.time_zone)
-        self._pass(end - self.clock.now() + timedelta(seconds=chance.choice((-3, -1, 0, 1))))
+        self._pass(max(timedelta(0), end - self.clock.now() + timedelta(seconds=chance.choice((-3, -1, 0, 1)))))
 
     async def op_spend(self, chance: random.Random) -> None:
         """A campaign spends in the course of its day; mostly the figures come in."""
