@@ -26,6 +26,7 @@ from knowledge.domain.books import ActionRecord
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.policy import Policy
 from runtime.demo import ADMIN, MANAGER, START, Driver, Stage, stage
+from runtime.observability import configure
 from tools.gate import Gate
 from tools.gate.undoing import LIVE
 
@@ -176,6 +177,7 @@ def main() -> int:
     parser.add_argument("--days", type=float, default=30)
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
+    configure("warning")
     tally = asyncio.run(proof(given.days, given.seed))
     print(json.dumps(tally.as_json() | {"days": given.days, "seed": given.seed}, indent=2))
     return 1 if tally.wrong else 0
