@@ -15,7 +15,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.rule import Rule, finding
-from tools.guardrails.words import first_hit, normal, shown
+from tools.guardrails.words import Patterns, normal, shown
 
 _ILLNESS = (
     r"(?:doencas?|diabetes?|cancer|depressao|ansiedade|artrite|artrose|calvicie|impotencia|hipertensao|insonia|enxaqueca|dor(?:es)?|"
@@ -30,55 +30,57 @@ _TRAIT = (
 )
 _AMOUNT = r"(?:r\s?\$|us\$|\$|€)?\s?\d[\d.,]*\s?(?:mil\b|k\b|reais|dolares|dollars)?"
 
-CLAIMS: dict[str, re.Pattern[str]] = {
-    "health": re.compile(
-        rf"\b(?:cura(?:r|mos|m)?|trata(?:r|m)?|elimina(?:r|m)?|acaba(?:r)? com|combate(?:r|m)?|previne|evita|cures?|treats?|heals?|"
-        rf"prevents?|relieves?)\b[^.!?]{{0,25}}\b{_ILLNESS}\b|\bmilagros[oa]s?\b|\bmilagre\b|\bmiracle\b|"
-        r"\b(?:perca|perder|perdi|emagreca|emagrecer|elimine|seque|secar|lose|drop|shed)\b[^.!?]{0,15}\d+\s?"
-        r"(?:kg|kilos?|quilos?|lbs?|pounds?|cm de cintura)\b|"
-        r"\b(?:emagreca|emagrecer|emagrecimento|perca peso|lose weight|weight loss)\b[^.!?]{0,20}"
-        r"\b(?:rapid|garantid|dormindo|sem esforco|sem dieta|fast|quick|overnight|guaranteed|without (?:diet|exercise))|"
-        r"\bqueima(?:dor)? (?:de )?gordura\b|\bfat burner\b|\brejuvenesc\w+ \d+ anos\b|"
-        r"\b(?:clinicamente|cientificamente) comprovad[oa]\b|\bclinically proven\b"
-    ),
-    "money": re.compile(
-        rf"\b(?:ganhe|ganhar|fature|faturar|lucre|receba|earn|make)\b[^.!?]{{0,20}}{_AMOUNT}[^.!?]{{0,15}}"
-        r"\b(?:por|ao|em \d+|a|per|every|in) ?(?:dia|dias|semana|mes|day|week|month|hour|hora)\b|"
-        r"\brenda (?:extra )?(?:garantida|certa)\b|\bdinheiro (?:facil|rapido)\b|\bfique ric[oa]\b|\benriqueca\b|"
-        r"\b(?:dobre|triplique|multiplique) (?:o )?(?:seu|sua|seus) (?:dinheiro|renda|investimento)\b|"
-        r"\b(?:lucros?|retornos?|rendimentos?|ganhos?) (?:garantid|cert)[oa]s?\b|\binvestimento sem risco\b|"
-        r"\bget rich\b|\beasy money\b|\bguaranteed (?:income|returns?|profits?)\b|\bdouble your money\b|\brisk[- ]free investment\b"
-    ),
-    "personal": re.compile(
-        rf"\b(?:voce|vc|tu|ce)\s(?:ja )?(?:esta|e|ta|anda|se sente|sofre de|vive|continua)\s(?:tao |muito |um pouco )?{_TRAIT}\b|"
-        rf"(?:^|[.!?] ?)(?:esta|e|ta|cansad[oa] de (?:ser|estar)|sofrendo por ser)\s{_TRAIT}\b[^.!]{{0,30}}\?|"
-        rf"\bcansad[oa] de (?:ser|estar)\s{_TRAIT}\b|"
-        r"\bvoce (?:tem|sofre (?:de|com|por causa d[eoa]))\s(?:uma? |a |o )?(?:diabetes|depressao|ansiedade|calvicie|obesidade|acne|"
-        r"dividas?|disfuncao|ejaculacao|doenca|impotencia|nome sujo)\b|"
-        r"\b(?:sua|seu|suas)\s(?:obesidade|calvicie|depressao|ansiedade|diabetes|dividas?|divida|doenca|acne|religiao|orientacao sexual|"
-        r"deficiencia)\b|"
-        rf"\b(?:are you|you are|you're|tired of being|feeling)\s(?:too |so )?{_TRAIT}\b|"
-        r"\b(?:do you (?:have|suffer from)|your)\s(?:diabetes|depression|anxiety|debts?|acne|obesity|addiction|disability|bankruptcy)\b|"
-        r"\bmeet (?:other )?(?:black|christian|gay|jewish|muslim|single)\w*\b"
-    ),
-    "before_after": re.compile(
-        r"\bantes (?:e|x|vs\.?|/) ?depois\b(?! (?:d[aeo]s?|de cada|do uso|das refeicoes)\b)|\bantes/depois\b|"
-        r"\bbefore ?(?:and|&|/|vs\.?) ?after\b(?! (?:each|every|use|meals?|cooking|work)\b)"
-    ),
-    "guarantee": re.compile(
-        r"\b(?:resultados?|eficacia|sucesso|cura|efeito) garantid[oa]s?\b|\b(?:garantimos|garanto) (?:o )?(?:resultado|sucesso)\b|"
-        r"\b100\s?% (?:eficaz|garantid[oa]|comprovad[oa]|seguro e eficaz|effective|guaranteed|proven)|"
-        r"\bguaranteed (?:results?|success|to work)\b|\bfunciona mesmo\b|\bou seu dinheiro em dobro\b"
-    ),
-    "superlative": re.compile(
-        r"\b(?:o|a|os|as) (?:melhor|melhores|maior|maiores)\b[^.!?]{0,30}\b(?:do|da) (?:brasil|mundo|mercado|pais|internet|america)\b|"
-        r"\bmelhor (?:do|da) (?:brasil|mundo|mercado|pais|internet)\b|"
-        r"(?:\bn(?:o|r|um|umero)?[.o°]?|\bnumber|#) ?(?:1|um|one) (?:do|da|em|no|na|in|of) (?:the )?(?:brasil|mundo|mercado|pais|vendas|"
-        r"categoria|world|brazil|market|sales)\b|"
-        r"\b(?:best|greatest|cheapest) (?:\w+ ){0,3}(?:in the world|on the market|in brazil|ever made)\b|\bworld'?s (?:best|greatest)\b|"
-        r"\b(?:insuperavel|imbativel|inigualavel|unbeatable)\b|\bo menor preco do (?:brasil|mercado|mundo)\b"
-    ),
-}
+CLAIMS = Patterns(
+    {
+        "health": (
+            rf"\b(?:cura(?:r|mos|m)?|trata(?:r|m)?|elimina(?:r|m)?|acaba(?:r)? com|combate(?:r|m)?|previne|evita|cures?|treats?|heals?|"
+            rf"prevents?|relieves?)\b[^.!?]{{0,25}}\b{_ILLNESS}\b|\bmilagros[oa]s?\b|\bmilagre\b|\bmiracle\b|"
+            r"\b(?:perca|perder|perdi|emagreca|emagrecer|elimine|seque|secar|lose|drop|shed)\b[^.!?]{0,15}\d+\s?"
+            r"(?:kg|kilos?|quilos?|lbs?|pounds?|cm de cintura)\b|"
+            r"\b(?:emagreca|emagrecer|emagrecimento|perca peso|lose weight|weight loss)\b[^.!?]{0,20}"
+            r"\b(?:rapid|garantid|dormindo|sem esforco|sem dieta|fast|quick|overnight|guaranteed|without (?:diet|exercise))|"
+            r"\bqueima(?:dor)? (?:de )?gordura\b|\bfat burner\b|\brejuvenesc\w+ \d+ anos\b|"
+            r"\b(?:clinicamente|cientificamente) comprovad[oa]\b|\bclinically proven\b"
+        ),
+        "money": (
+            rf"\b(?:ganhe|ganhar|fature|faturar|lucre|receba|earn|make)\b[^.!?]{{0,20}}{_AMOUNT}[^.!?]{{0,15}}"
+            r"\b(?:por|ao|em \d+|a|per|every|in) ?(?:dia|dias|semana|mes|day|week|month|hour|hora)\b|"
+            r"\brenda (?:extra )?(?:garantida|certa)\b|\bdinheiro (?:facil|rapido)\b|\bfique ric[oa]\b|\benriqueca\b|"
+            r"\b(?:dobre|triplique|multiplique) (?:o )?(?:seu|sua|seus) (?:dinheiro|renda|investimento)\b|"
+            r"\b(?:lucros?|retornos?|rendimentos?|ganhos?) (?:garantid|cert)[oa]s?\b|\binvestimento sem risco\b|"
+            r"\bget rich\b|\beasy money\b|\bguaranteed (?:income|returns?|profits?)\b|\bdouble your money\b|\brisk[- ]free investment\b"
+        ),
+        "personal": (
+            rf"\b(?:voce|vc|tu|ce)\s(?:ja )?(?:esta|e|ta|anda|se sente|sofre de|vive|continua)\s(?:tao |muito |um pouco )?{_TRAIT}\b|"
+            rf"(?:^|[.!?] ?)(?:esta|e|ta|cansad[oa] de (?:ser|estar)|sofrendo por ser)\s{_TRAIT}\b[^.!]{{0,30}}\?|"
+            rf"\bcansad[oa] de (?:ser|estar)\s{_TRAIT}\b|"
+            r"\bvoce (?:tem|sofre (?:de|com|por causa d[eoa]))\s(?:uma? |a |o )?(?:diabetes|depressao|ansiedade|calvicie|obesidade|acne|"
+            r"dividas?|disfuncao|ejaculacao|doenca|impotencia|nome sujo)\b|"
+            r"\b(?:sua|seu|suas)\s(?:obesidade|calvicie|depressao|ansiedade|diabetes|dividas?|divida|doenca|acne|religiao|orientacao sexual|"
+            r"deficiencia)\b|"
+            rf"\b(?:are you|you are|you're|tired of being|feeling)\s(?:too |so )?{_TRAIT}\b|"
+            r"\b(?:do you (?:have|suffer from)|your)\s(?:diabetes|depression|anxiety|debts?|acne|obesity|addiction|disability|bankruptcy)\b|"
+            r"\bmeet (?:other )?(?:black|christian|gay|jewish|muslim|single)\w*\b"
+        ),
+        "before_after": (
+            r"\bantes (?:e|x|vs\.?|/) ?depois\b(?! (?:d[aeo]s?|de cada|do uso|das refeicoes)\b)|\bantes/depois\b|"
+            r"\bbefore ?(?:and|&|/|vs\.?) ?after\b(?! (?:each|every|use|meals?|cooking|work)\b)"
+        ),
+        "guarantee": (
+            r"\b(?:resultados?|eficacia|sucesso|cura|efeito) garantid[oa]s?\b|\b(?:garantimos|garanto) (?:o )?(?:resultado|sucesso)\b|"
+            r"\b100\s?% (?:eficaz|garantid[oa]|comprovad[oa]|seguro e eficaz|effective|guaranteed|proven)|"
+            r"\bguaranteed (?:results?|success|to work)\b|\bfunciona mesmo\b|\bou seu dinheiro em dobro\b"
+        ),
+        "superlative": (
+            r"\b(?:o|a|os|as) (?:melhor|melhores|maior|maiores)\b[^.!?]{0,30}\b(?:do|da) (?:brasil|mundo|mercado|pais|internet|america)\b|"
+            r"\bmelhor (?:do|da) (?:brasil|mundo|mercado|pais|internet)\b|"
+            r"(?:\bn(?:o|r|um|umero)?[.o°]?|\bnumber|#) ?(?:1|um|one) (?:do|da|em|no|na|in|of) (?:the )?(?:brasil|mundo|mercado|pais|vendas|"
+            r"categoria|world|brazil|market|sales)\b|"
+            r"\b(?:best|greatest|cheapest) (?:\w+ ){0,3}(?:in the world|on the market|in brazil|ever made)\b|\bworld'?s (?:best|greatest)\b|"
+            r"\b(?:insuperavel|imbativel|inigualavel|unbeatable)\b|\bo menor preco do (?:brasil|mercado|mundo)\b"
+        ),
+    }
+)
 """What is searched in a normal text (small letters, no accents)."""
 
 LABELS: dict[str, dict[str, str]] = {
@@ -110,7 +112,7 @@ def shouts(text: str) -> str | None:
 
 def fault(text: str) -> tuple[str, str] | None:
     """(which claim, the words) of the first thing a text may not say; None when it is clean."""
-    hit = first_hit(CLAIMS, normal(text))
+    hit = CLAIMS.first(normal(text))
     if hit:
         return hit
     loud = shouts(text)

@@ -2,67 +2,67 @@
 
 from __future__ import annotations
 
-import re
-
 from knowledge.domain.action import PublishCampaign
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.rule import Rule, finding
-from tools.guardrails.words import everything, first_hit, has_word
+from tools.guardrails.words import Patterns, everything, has_word
 
-BANNED: dict[str, re.Pattern[str]] = {
-    "weapons": re.compile(
-        r"\b(?:armas? (?:de fogo|de choque|branca)|revolver(?:es)?|pistolas? (?!de (?:cola|pintura|ar|silicone|calor|lavagem|agua)|massag|"
-        r"para (?:pintura|pulveriz|lava))|fuzil|fuzis|espingardas?|municao|municoes|soco ingles|canivetes? automatic\w+|"
-        r"faca (?:tatica|de combate)|balestras?|spray de pimenta|taser|explosivos?|fogos de artificio|firearms?|handguns?|rifles?|"
-        r"ammo|ammunition|brass knuckles|switchblades?|pepper spray|stun guns?|explosives|fireworks)\b"
-    ),
-    "tobacco": re.compile(
-        r"\b(?:cigarros?|charutos?|vapes?|vapers?|pod descartavel|narguiles?|tabaco|nicotina|e-?cigarettes?|cigarettes?|cigars?|"
-        r"hookahs?|tobacco|nicotine)\b"
-    ),
-    "drugs": re.compile(
-        r"\b(?:maconha|cannabis|cbd|thc|cocaina|lsd|ecstasy|cogumelos? magicos?|anabolizantes?|esteroides?|kratom|marijuana|weed|"
-        r"cocaine|magic mushrooms|steroids)\b"
-    ),
-    "medicines": re.compile(
-        r"\b(?:ozempic|mounjaro|wegovy|semaglutida|semaglutide|tirzepatida|sibutramina|viagra|cialis|tadalafila|rivotril|tramadol|"
-        r"antibioticos?|tarja preta|remedios? sem receita|emagrecedor(?:es)?|pilulas? (?:de|para) emagrec\w+|diet pills?|"
-        r"prescription drugs?|antibiotics)\b"
-    ),
-    "adult": re.compile(
-        r"\b(?:sex ?shop|vibrador(?:es)?(?! de concreto| para concreto)|produtos? eroticos?|brinquedos? eroticos?|porno\w*|"
-        r"acompanhantes de luxo|sex toys?|escort service)\b"
-    ),
-    "counterfeit": re.compile(
-        r"\b(?:replicas? (?:perfeitas?|premium|de luxo|aaa|1:1|identicas?|original)|falsificad[oa]s?|"
-        r"imitac(?:ao|oes) (?:de|da|do) (?:marca|bolsa|relogio|tenis|grife)|super ?clone|counterfeits?|knock-?offs?|replica "
-        r"(?:watch|bag|shoe)\w*)\b"
-    ),
-    "gambling": re.compile(
-        r"\b(?:cassinos?|casinos?|apostas? (?:esportivas?|online)|aposte (?:agora|ja|e ganhe)|jogo do (?:tigrinho|bicho)|fortune tiger|"
-        r"caca-?niquel|sports betting|slot machines?|bet(?:ting)? online)\b"
-    ),
-    "documents": re.compile(
-        r"\b(?:diplomas? (?:falsos?|sem estudar|reconhecido na hora)|cnh (?:sem prova|facilitada)|(?:rg|cpf|passaporte) falsos?|"
-        r"(?:comprar?|compre) seguidores|fake (?:diplomas?|ids?|passports?)|buy followers)\b"
-    ),
-    "wildlife": re.compile(
-        r"\b(?:marfim|ivory|animais silvestres|animal silvestre|filhotes? de (?:arara|papagaio|macaco|tartaruga)|"
-        r"chifre de rinoceronte|rhino horn|endangered species)\b"
-    ),
-    "spying": re.compile(
-        r"\b(?:espiona\w*|camera espia|clonar (?:whatsapp|cartao|celular)|rastrear (?:celular|whatsapp) (?:do|da|de)|"
-        r"bloqueador de sinal|jammers?|(?:lista|servidor) iptv|iptv|tv ?box desbloquead\w+|gatonet|spy ?(?:cams?|apps?|ware)|"
-        r"hack(?:ear|ing)? (?:whatsapp|instagram|accounts?))\b"
-    ),
-    "schemes": re.compile(
-        r"\b(?:piramides? financeiras?|marketing multinivel|opcoes binarias|robo (?:de )?(?:trade|forex|apostas?|opcoes)|"
-        r"ponzi|pyramid scheme|multi-?level marketing|binary options)\b"
-    ),
-}
+BANNED = Patterns(
+    {
+        "weapons": (
+            r"\b(?:armas? (?:de fogo|de choque|branca)|revolver(?:es)?|pistolas? (?!de (?:cola|pintura|ar|silicone|calor|lavagem|agua)|massag|"
+            r"para (?:pintura|pulveriz|lava))|fuzil|fuzis|espingardas?|municao|municoes|soco ingles|canivetes? automatic\w+|"
+            r"faca (?:tatica|de combate)|balestras?|spray de pimenta|taser|explosivos?|fogos de artificio|firearms?|handguns?|rifles?|"
+            r"ammo|ammunition|brass knuckles|switchblades?|pepper spray|stun guns?|explosives|fireworks)\b"
+        ),
+        "tobacco": (
+            r"\b(?:cigarros?|charutos?|vapes?|vapers?|pod descartavel|narguiles?|tabaco|nicotina|e-?cigarettes?|cigarettes?|cigars?|"
+            r"hookahs?|tobacco|nicotine)\b"
+        ),
+        "drugs": (
+            r"\b(?:maconha|cannabis|cbd|thc|cocaina|lsd|ecstasy|cogumelos? magicos?|anabolizantes?|esteroides?|kratom|marijuana|weed|"
+            r"cocaine|magic mushrooms|steroids)\b"
+        ),
+        "medicines": (
+            r"\b(?:ozempic|mounjaro|wegovy|semaglutida|semaglutide|tirzepatida|sibutramina|viagra|cialis|tadalafila|rivotril|tramadol|"
+            r"antibioticos?|tarja preta|remedios? sem receita|emagrecedor(?:es)?|pilulas? (?:de|para) emagrec\w+|diet pills?|"
+            r"prescription drugs?|antibiotics)\b"
+        ),
+        "adult": (
+            r"\b(?:sex ?shop|vibrador(?:es)?(?! de concreto| para concreto)|produtos? eroticos?|brinquedos? eroticos?|porno\w*|"
+            r"acompanhantes de luxo|sex toys?|escort service)\b"
+        ),
+        "counterfeit": (
+            r"\b(?:replicas? (?:perfeitas?|premium|de luxo|aaa|1:1|identicas?|original)|falsificad[oa]s?|"
+            r"imitac(?:ao|oes) (?:de|da|do) (?:marca|bolsa|relogio|tenis|grife)|super ?clone|counterfeits?|knock-?offs?|replica "
+            r"(?:watch|bag|shoe)\w*)\b"
+        ),
+        "gambling": (
+            r"\b(?:cassinos?|casinos?|apostas? (?:esportivas?|online)|aposte (?:agora|ja|e ganhe)|jogo do (?:tigrinho|bicho)|fortune tiger|"
+            r"caca-?niquel|sports betting|slot machines?|bet(?:ting)? online)\b"
+        ),
+        "documents": (
+            r"\b(?:diplomas? (?:falsos?|sem estudar|reconhecido na hora)|cnh (?:sem prova|facilitada)|(?:rg|cpf|passaporte) falsos?|"
+            r"(?:comprar?|compre) seguidores|fake (?:diplomas?|ids?|passports?)|buy followers)\b"
+        ),
+        "wildlife": (
+            r"\b(?:marfim|ivory|animais silvestres|animal silvestre|filhotes? de (?:arara|papagaio|macaco|tartaruga)|"
+            r"chifre de rinoceronte|rhino horn|endangered species)\b"
+        ),
+        "spying": (
+            r"\b(?:espiona\w*|camera espia|clonar (?:whatsapp|cartao|celular)|rastrear (?:celular|whatsapp) (?:do|da|de)|"
+            r"bloqueador de sinal|jammers?|(?:lista|servidor) iptv|iptv|tv ?box desbloquead\w+|gatonet|spy ?(?:cams?|apps?|ware)|"
+            r"hack(?:ear|ing)? (?:whatsapp|instagram|accounts?))\b"
+        ),
+        "schemes": (
+            r"\b(?:piramides? financeiras?|marketing multinivel|opcoes binarias|robo (?:de )?(?:trade|forex|apostas?|opcoes)|"
+            r"ponzi|pyramid scheme|multi-?level marketing|binary options)\b"
+        ),
+    }
+)
 LABELS: dict[str, dict[str, str]] = {
     "weapons": {"pt-BR": "armas e explosivos", "en": "weapons and explosives"},
     "tobacco": {"pt-BR": "tabaco e nicotina", "en": "tobacco and nicotine"},
@@ -81,7 +81,7 @@ LABELS: dict[str, dict[str, str]] = {
 
 def banned(text: str, own: tuple[str, ...] = ()) -> tuple[str, str] | None:
     """(category, the words) of the first banned good in a normal text; `own` are the operator's words."""
-    hit = first_hit(BANNED, text)
+    hit = BANNED.first(text)
     if hit:
         return hit
     word = next((word for word in own if has_word(text, word)), None)

@@ -52,10 +52,12 @@ WINDOW = Rule(
             "days": policy.guardrails.financial.cumulative_days,
         },
     ),
+    pace=True,
 )
 LAUNCH = Rule(
     "max_scale",
     (SetBudget,),
     _judge_launch,
     lambda policy: Message(id="rule.max_scale", params={"limit": policy.guardrails.financial.max_scale}),
+    pace=True,
 )

@@ -33,7 +33,7 @@ class Span:
 class Outlook:
     """What may be spent, without the action (`before`) and with it (`after`); per platform, and for the action's campaign.
 
-    `None` for a scope whose week was not summed.
+    `None` for a scope whose week was not summed. `spent` and `platform_spent` are what was really spent today, minor units.
     """
 
     before: Span
@@ -42,6 +42,8 @@ class Outlook:
     platform_after: Span | None
     campaign_before: Span | None
     campaign_after: Span | None
+    spent: int
+    platform_spent: int
 
 
 class _Claims:
@@ -51,6 +53,7 @@ class _Claims:
         self.currency = policy.currency
         self.ratios = {name: policy.multiplier(name).as_integer_ratio() for name in ("meta", "tiktok", "google", "linkedin")}
         self.rows: dict[str, tuple[Platform, int, int]] = {}
+        self.spent: dict[Platform, int] = {}
 
     def minor(self, amount: Money) -> int:
         if amount.currency != self.currency:
@@ -68,6 +71,7 @@ class _Claims:
     def expose(self, exposure: Exposure) -> None:
         running = self.minor(exposure.daily_budget) if exposure.delivering else 0
         spent = self.minor(exposure.spent_today)
+        self.spent[exposure.platform] = self.spent.get(exposure.platform, 0) + spent
         # What ran at any time today may have spent, reported or not: figures come hours later.
         began = exposure.start_of_day is not None and exposure.start_of_day.minor > 0
         ran = exposure.delivering or spent > 0 or began or exposure.touched_today
@@ -133,7 +137,8 @@ def _outlook(action: Action, facts: Facts, policy: Policy) -> Outlook | None:
     before = spans()
     claims.done(action, facts.campaign.daily_budget if facts.campaign else None)
     after = spans()
-    return Outlook(before[0], after[0], before[1], after[1], before[2], after[2])
+    today, there = sum(claims.spent.values()), claims.spent.get(platform, 0) if platform else 0
+    return Outlook(before[0], after[0], before[1], after[1], before[2], after[2], today, there)
 
 
 def _span(rows: Iterable[tuple[Platform, int, int]], spent: int, days: int) -> Span:

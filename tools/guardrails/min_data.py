@@ -24,4 +24,5 @@ RULE = Rule(
     (PauseCampaign, SetBudget),
     _judge,
     lambda policy: Message(id="rule.min_data", params={"limit": policy.guardrails.quality.min_impressions}),
+    pace=True,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from knowledge.domain.action import SPENDING, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
-from knowledge.domain.money import Money, total
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.exposure import outlook
+from tools.guardrails.rule import Rule, amount, finding
 
 Spending = PublishCampaign | SetBudget | ResumeCampaign
 
@@ -19,24 +19,24 @@ def _lowers(action: Spending, facts: Facts) -> bool:
 
 def _judge_day(action: Spending, facts: Facts, policy: Policy) -> Finding:
     cap, own_cap = policy.guardrails.financial.daily_cap, policy.platform_cap(action.platform, "day")
-    if facts.budget is None:
+    seen = outlook(action, facts, policy)
+    if seen is None:
         return finding("over_cap", "refuse", spent=None, cap=cap)
-    spent = total((e.spent_today for e in facts.budget.exposures), policy.currency)
-    own = total((e.spent_today for e in facts.budget.exposures if e.platform == action.platform), policy.currency)
-    if spent <= cap and own > own_cap:
-        spent, cap = own, own_cap
-    answer = "allow" if spent <= cap or _lowers(action, facts) else "refuse"
-    return finding("over_cap", answer, spent=spent, cap=cap)
+    spent = seen.spent
+    if spent <= cap.minor and seen.platform_spent > own_cap.minor:
+        spent, cap = seen.platform_spent, own_cap
+    answer = "allow" if spent <= cap.minor or _lowers(action, facts) else "refuse"
+    return finding("over_cap", answer, spent=amount(spent, policy), cap=cap)
 
 
 def _judge_week(action: Spending, facts: Facts, policy: Policy) -> Finding:
     cap = policy.guardrails.financial.weekly_cap
-    if facts.budget is None:
+    seen = outlook(action, facts, policy)
+    if facts.budget is None or seen is None:
         return finding("over_weekly_cap", "refuse", spent=None, cap=cap)
-    today: Money = total((e.spent_today for e in facts.budget.exposures), policy.currency)
-    spent = facts.budget.spent_week_before_today + today
-    answer = "allow" if spent <= cap or _lowers(action, facts) else "refuse"
-    return finding("over_weekly_cap", answer, spent=spent, cap=cap)
+    spent = facts.budget.spent_week_before_today.minor + seen.spent
+    answer = "allow" if spent <= cap.minor or _lowers(action, facts) else "refuse"
+    return finding("over_weekly_cap", answer, spent=amount(spent, policy), cap=cap)
 
 
 DAILY = Rule(

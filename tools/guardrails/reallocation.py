@@ -19,9 +19,9 @@ def moved(facts: BudgetFacts, change: tuple[str, int] | None) -> tuple[int, int]
     after = {e.campaign_id: e.daily_budget.minor if e.delivering else 0 for e in facts.exposures}
     before = {e.campaign_id: e.start_of_day.minor for e in facts.exposures if e.start_of_day is not None}
     for held in facts.reservations:
-        after[held.campaign_id] = held.daily_budget.minor
-        if all(e.campaign_id != held.campaign_id for e in facts.exposures):
+        if held.campaign_id not in after:  # a publication on its way
             before[held.campaign_id] = 0
+        after[held.campaign_id] = held.daily_budget.minor
     if change is not None:
         after[change[0]] = change[1]
     differences = [after[name] - start for name, start in before.items()]
@@ -51,4 +51,5 @@ RULE = Rule(
     (SetBudget, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.reallocation", params={"share": policy.guardrails.financial.max_reallocation}),
+    pace=True,
 )

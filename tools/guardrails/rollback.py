@@ -68,4 +68,5 @@ RULE = Rule(
     (SetBudget,),
     _judge,
     lambda policy: Message(id="rule.rollback", params={"limit": policy.guardrails.quality.rollback_drop}),
+    pace=True,
 )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from knowledge.domain.action import PublishCampaign
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.rule import Rule, finding
-from tools.guardrails.words import everything, first_hit
+from tools.guardrails.words import Patterns, everything
 
 KNOWN = frozenset(
     {
@@ -19,30 +17,32 @@ KNOWN = frozenset(
     }
 )  # fmt: skip
 """Meta's categories (ads.md 1.2)."""
-SIGNS: dict[str, re.Pattern[str]] = {
-    "HOUSING": re.compile(
-        r"\b(?:imove(?:l|is)|imobiliari\w+|casa propria|loteamentos?|condominio fechado|"
-        r"(?:casas?|apartamentos?|aptos?|terrenos?|lotes?|kitnets?) (?:a venda|para alugar|para venda|na planta|de \d quartos?)|"
-        r"alug\w+ (?:de |um |uma )?(?:casas?|apartamentos?|quartos?|kitnets?)|(?:houses?|apartments?|homes?|rooms?) for (?:sale|rent)|"
-        r"real estate|mortgages?)\b"
-    ),
-    "EMPLOYMENT": re.compile(
-        r"\b(?:vagas? (?:de (?:emprego|trabalho|estagio)|abertas?|para (?:vendedor|motorista|auxiliar|cozinheir)\w*)|"
-        r"(?:estamos )?contratando|contrata-se|trabalhe conosco|processo seletivo|envie (?:o )?seu curriculo|ofertas? de emprego|"
-        r"we(?:'re| are) hiring|job (?:openings?|offers?)|now hiring|apply for (?:this|the) job)\b"
-    ),
-    "CREDIT": re.compile(
-        r"\b(?:emprestimos?|consignados?|credito (?:pessoal|facil|aprovado|na hora|para negativad\w+|imobiliario|consignado)|"
-        r"cartao de credito (?:sem|aprovad\w+|gratis|para)|financiamento (?:aprovado|facil|sem entrada)|refinanciamento|"
-        r"limp(?:e|ar) (?:o )?(?:seu )?nome|antecip\w+ (?:o )?(?:seu )?fgts|(?:payday|personal|student|quick) loans?|"
-        r"loans?|credit cards? (?:offers?|approval|with no)|bad credit)\b"
-    ),
-    "ISSUES_ELECTIONS_POLITICS": re.compile(
-        r"\b(?:eleic(?:ao|oes)|vote (?:em|no|na|for)|candidat[oa]s? a (?:prefeit|vereador|deputad|senador|governador|presiden)\w+|"
-        r"partido politico|plebiscito|aborto|reforma tributaria|mudancas? climaticas?|elections?|ballots?|abortion|gun control|"
-        r"immigration policy|climate change)\b"
-    ),
-}
+SIGNS = Patterns(
+    {
+        "HOUSING": (
+            r"\b(?:imove(?:l|is)|imobiliari\w+|casa propria|loteamentos?|condominio fechado|"
+            r"(?:casas?|apartamentos?|aptos?|terrenos?|lotes?|kitnets?) (?:a venda|para alugar|para venda|na planta|de \d quartos?)|"
+            r"alug\w+ (?:de |um |uma )?(?:casas?|apartamentos?|quartos?|kitnets?)|(?:houses?|apartments?|homes?|rooms?) for (?:sale|rent)|"
+            r"real estate|mortgages?)\b"
+        ),
+        "EMPLOYMENT": (
+            r"\b(?:vagas? (?:de (?:emprego|trabalho|estagio)|abertas?|para (?:vendedor|motorista|auxiliar|cozinheir)\w*)|"
+            r"(?:estamos )?contratando|contrata-se|trabalhe conosco|processo seletivo|envie (?:o )?seu curriculo|ofertas? de emprego|"
+            r"we(?:'re| are) hiring|job (?:openings?|offers?)|now hiring|apply for (?:this|the) job)\b"
+        ),
+        "CREDIT": (
+            r"\b(?:emprestimos?|consignados?|credito (?:pessoal|facil|aprovado|na hora|para negativad\w+|imobiliario|consignado)|"
+            r"cartao de credito (?:sem|aprovad\w+|gratis|para)|financiamento (?:aprovado|facil|sem entrada)|refinanciamento|"
+            r"limp(?:e|ar) (?:o )?(?:seu )?nome|antecip\w+ (?:o )?(?:seu )?fgts|(?:payday|personal|student|quick) loans?|"
+            r"loans?|credit cards? (?:offers?|approval|with no)|bad credit)\b"
+        ),
+        "ISSUES_ELECTIONS_POLITICS": (
+            r"\b(?:eleic(?:ao|oes)|vote (?:em|no|na|for)|candidat[oa]s? a (?:prefeit|vereador|deputad|senador|governador|presiden)\w+|"
+            r"partido politico|plebiscito|aborto|reforma tributaria|mudancas? climaticas?|elections?|ballots?|abortion|gun control|"
+            r"immigration policy|climate change)\b"
+        ),
+    }
+)
 
 
 def _judge(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
@@ -53,7 +53,7 @@ def _judge(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
     limits = {"age_min": action.age_min, "age_max": action.age_max}
     if unknown is not None or (declared and narrow):
         return finding("special_category", "refuse", category=unknown or declared[0], declared=told, **limits)
-    suspected = first_hit(SIGNS, everything(action))
+    suspected = SIGNS.first(everything(action))
     if suspected is not None and suspected[0] not in declared:
         # The same words may stand in an ordinary ad: a person knows which it is.
         return finding("special_category", "ask", category=suspected[0], words=suspected[1], declared=told)

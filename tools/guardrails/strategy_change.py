@@ -51,4 +51,5 @@ RULE = Rule(
             "least": policy.guardrails.financial.strategy_min_campaigns,
         },
     ),
+    pace=True,
 )

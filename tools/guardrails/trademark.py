@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from knowledge.domain.action import PublishCampaign
 from knowledge.domain.facts import Facts
@@ -31,13 +32,19 @@ _IMITATES = (
     r"\b(?:tipo|estilo|inspirad[oa]s? (?:em|na|no)|identic[oa]s? (?:ao|a)|igual(?:zinh[oa])? (?:ao|a)|replicas?(?: d[aeo])?|clones?|"
     r"similar (?:ao|a|to)|dupe|imitacao(?: d[aeo])?|inspired by|style of|looks like|just like)"
 )
-_ANY = re.compile(r"(?<!\w)(?:" + "|".join(re.escape(normal(b)) for b in sorted(BRANDS, key=lambda b: (-len(b), b))) + r")(?!\w)")
+
+
+@cache
+def _any() -> re.Pattern[str]:
+    """Every brand, the longest first; compiled when the first ad is judged."""
+    names = sorted((normal(brand) for brand in BRANDS), key=lambda name: (-len(name), name))
+    return re.compile(r"(?<!\w)(?:" + "|".join(re.escape(name) for name in names) + r")(?!\w)")
 
 
 def named(text: str, licensed: tuple[str, ...] = ()) -> tuple[str, bool] | None:
     """(brand, whether the text imitates it) of the first unlicensed brand in a normal text."""
     free = {normal(brand) for brand in licensed}
-    found = [hit for hit in _ANY.finditer(text) if hit[0] not in free]
+    found = [hit for hit in _any().finditer(text) if hit[0] not in free]
     imitated = [hit for hit in found if re.search(_IMITATES + r" (?:\w+ ){0,2}$", text[: hit.start()])]
     if imitated:
         return imitated[0][0], True

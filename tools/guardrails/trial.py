@@ -25,4 +25,5 @@ RULE = Rule(
     (SetBudget,),
     _judge,
     lambda policy: Message(id="rule.test_period", params={"hours": policy.guardrails.quality.test_hours}),
+    pace=True,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cached_property
 
 from knowledge.domain.action import PublishCampaign
 
@@ -34,13 +35,23 @@ def everything(action: PublishCampaign) -> str:
     return normal(" . ".join([action.name, *(text for _, text in shown(action))]))
 
 
-def first_hit(patterns: dict[str, re.Pattern[str]], text: str) -> tuple[str, str] | None:
-    """(which pattern, the words) of the first one found in a normal text."""
-    for name, pattern in patterns.items():
-        hit = pattern.search(text)
-        if hit:
-            return name, hit[0].strip()
-    return None
+class Patterns:
+    """Named regular expressions for normal texts, compiled when first used: most commands only read the rules' sentences."""
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        self.sources = sources
+
+    @cached_property
+    def _compiled(self) -> dict[str, re.Pattern[str]]:
+        return {name: re.compile(source) for name, source in self.sources.items()}
+
+    def first(self, text: str) -> tuple[str, str] | None:
+        """(which pattern, the words) of the first one found in a normal text."""
+        for name, pattern in self._compiled.items():
+            hit = pattern.search(text)
+            if hit:
+                return name, hit[0].strip()
+        return None
 
 
 def has_word(text: str, word: str) -> bool:
