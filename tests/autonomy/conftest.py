@@ -15,10 +15,10 @@ from tests.gate.ads import FakeAds
 from tests.gate.house import Bench, policy_with
 
 
-def asking(**autonomy: Any) -> Policy:
-    """Every change of a budget asks; pauses do not."""
+def asking(money: dict[str, Any] | None = None, **autonomy: Any) -> Policy:
+    """Every change of a budget asks; pauses do not. `money` names financial dials other than the bench's."""
     quality = {"min_hours_between_raises": 0, "min_impressions": 0, "test_hours": 0}
-    return policy_with(quality=quality, autonomy={"by_action": {"campaign.set_budget": 2}} | autonomy)
+    return policy_with(quality=quality, autonomy={"by_action": {"campaign.set_budget": 2}} | autonomy, **(money or {}))
 
 
 @pytest.fixture
