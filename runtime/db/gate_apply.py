@@ -140,7 +140,7 @@ async def _budget(conn: AsyncConnection, record: ActionRecord, action: SetBudget
     if after is None:
         raise LookupError(f"the platform names no daily budget for {action.campaign_id} after the change")
     # From what the platform had just before, which may differ from our ledger when somebody changed it by hand.
-    before = record.facts.campaign.daily_budget.minor if record.facts.campaign else None
+    before = record.facts.campaign.budget_at_platform.minor if record.facts.campaign else None
     await wire.do(
         conn,
         "update campaigns set daily_budget_minor = :minor, currency = :currency, delivery = :delivery, last_change_at = :now,"

@@ -98,7 +98,7 @@ def _budget(rows: Transaction, record: ActionRecord, action: SetBudget, result: 
     if after is None:
         raise LookupError(f"the platform names no daily budget for {action.campaign_id} after the change")
     budget = Money.model_validate(after)
-    before = record.facts.campaign.daily_budget.minor if record.facts.campaign else None
+    before = record.facts.campaign.budget_at_platform.minor if record.facts.campaign else None
     row = rows.get("campaigns", action.campaign_id)
     if row is not None:
         raised = before is not None and budget.minor > before

@@ -16,6 +16,7 @@ from tools.gate.answers import Outcome, may_decide, no, outcome
 from tools.gate.core import Core, Look
 from tools.gate.performing import execute
 from tools.guardrails import judge
+from tools.guardrails.exchange_rate import in_policy_currency
 
 RANK: dict[DecisionRole, int] = {"manager": 0, "admin": 1}
 
@@ -72,7 +73,7 @@ async def _yes(core: Core, tx: GateTx, record: ActionRecord, actor: Actor, look:
         await core.note(tx, "action.refused", changed, who, now)
         return Outcome(ok=False, status="refused", message=Message(id="gate.refused_now"), findings=refusing)
     # The law of today counts: it may ask for more people than when the request was made, never for fewer.
-    people, least = policy.quorum(requests.stake(record.action, facts))
+    people, least = policy.quorum(requests.stake(in_policy_currency(record.action, facts, policy), facts))
     people = max(people, ticket.quorum)
     role: DecisionRole = "admin" if "admin" in (least, ticket.role) else "manager"
     if RANK[role_of(actor)] < RANK[role]:

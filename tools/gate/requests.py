@@ -12,6 +12,7 @@ from knowledge.domain.books import ActionRecord, Ticket
 from knowledge.domain.facts import Facts
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
+from tools.guardrails.exchange_rate import in_policy_currency
 
 EDITABLE: dict[type, frozenset[str]] = {
     PublishCampaign: frozenset(
@@ -36,6 +37,7 @@ def stake(action: Action, facts: Facts) -> Money | None:
 
 def worst_until(action: Action, facts: Facts, policy: Policy, now: datetime, until: datetime) -> Money | None:
     """The most that doing the action could cost beyond today's plan before `until`; None for actions that spend nothing."""
+    action = in_policy_currency(action, facts, policy)
     if not isinstance(action, SPENDING):
         return None
     after: Money | None = None
@@ -57,7 +59,7 @@ def worst_until(action: Action, facts: Facts, policy: Policy, now: datetime, unt
 def request(record: ActionRecord, policy: Policy, now: datetime, *, priority: str, expires_at: datetime | None = None) -> Ticket:
     """The ticket under which a manager is asked about a waiting action."""
     expires = expires_at or now + policy.approval_time
-    people, role = policy.quorum(stake(record.action, record.facts))
+    people, role = policy.quorum(stake(in_policy_currency(record.action, record.facts, policy), record.facts))
     return Ticket(
         action_id=record.id,
         status="pending",
@@ -94,9 +96,9 @@ def narrower(before: Action, after: Action, facts: Facts) -> bool:
     if asked.currency != now.currency:
         return False
     if isinstance(after, SetBudget):
-        if facts.campaign is None or facts.campaign.daily_budget.currency != now.currency:
+        if facts.campaign is None or facts.campaign.budget_at_platform.currency != now.currency:
             return False
-        current = facts.campaign.daily_budget
+        current = facts.campaign.budget_at_platform
         return min(current, asked) <= now <= max(current, asked)
     return now <= asked
 
@@ -105,4 +107,6 @@ def drifted(asked: Facts, fresh: Facts) -> bool:
     """Whether what the manager saw is no longer so: the budget or the campaign's state moved under the request."""
     if asked.campaign is None or fresh.campaign is None:
         return False
-    return (asked.campaign.daily_budget, asked.campaign.status) != (fresh.campaign.daily_budget, fresh.campaign.status)
+    # In the account's own currency: another day's exchange rate is no drift.
+    before, now = asked.campaign, fresh.campaign
+    return (before.budget_at_platform, before.status) != (now.budget_at_platform, now.status)

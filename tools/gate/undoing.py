@@ -41,7 +41,8 @@ def inverse(record: ActionRecord) -> Action | None:
     where: dict[str, Any] = {"workspace": action.workspace, "platform": action.platform, "campaign_id": action.campaign_id}
     ran = before.delivery in LIVE
     if isinstance(action, SetBudget):
-        return SetBudget(daily_budget=before.daily_budget, **where) if before.daily_budget != action.daily_budget else None
+        was = before.budget_at_platform
+        return SetBudget(daily_budget=was, **where) if was != action.daily_budget else None
     if isinstance(action, PauseCampaign):
         return ResumeCampaign(**where) if ran else None
     return PauseCampaign(**where) if not ran else None
