@@ -56,6 +56,7 @@ class Decisions(Repository):
         history: Any,
         policy: Policy,
         figures: Any,
+        dials: dict[str, Any],
         proposals_hash: str,
         at: datetime,
         workspace: str = DEFAULT_WORKSPACE,
@@ -64,7 +65,8 @@ class Decisions(Repository):
         """Stores a decision with all that it was made from, tells the audit log, and returns its id.
 
         `history`, `figures` and `document` are kept in their canonical spelling, which is what the hashes are of;
-        `proposals_hash` is of what the engine said before it was worded as a document. Give `decision_id` to make a retried job store it once.
+        `dials` is the policy in the engine's terms, `proposals_hash` is of what it said before it was worded as a document. Give
+        `decision_id` to make a retried job store it once.
         """
         chosen = decision_id or new_id()
         texts = {"document": canonical(document), "history": canonical(history), "figures": canonical(figures)}
@@ -78,7 +80,7 @@ class Decisions(Repository):
         )  # fmt: skip
         if stored:
             told = {"decision_id": chosen, "strategy": strategy, "policy_version": policy.version, **hashes}
-            told["proposals_hash"] = proposals_hash
+            told |= {"dials": dials, "proposals_hash": proposals_hash}
             await append(self.connection, "decision.made", "system:optimizer", at, told)
             await keep_policy(self.connection, policy, at)
         return chosen
@@ -101,11 +103,11 @@ class Decisions(Repository):
         rows = await self.all(
             """select a.campaign_id, a.kind, a.status, extract(epoch from a.created_at) as at, c.currency,
                  (a.facts #>> '{campaign,daily_budget,minor}')::bigint as before,
-                 (a.args #>> '{daily_budget,minor}')::bigint as after
-               from actions a left join campaigns c on c.id = a.campaign_id
+                 (a.args #>> '{daily_budget,minor}')::bigint as after, p.decision_reason
+               from actions a left join campaigns c on c.id = a.campaign_id left join approvals p on p.action_id = a.id
                where a.workspace = :workspace and a.created_at >= :since
                  and a.kind in ('campaign.set_budget', 'campaign.pause', 'campaign.resume')
-                 and a.status not in ('refused', 'suggested', 'failed', 'cancelled') order by a.created_at, a.id""",
+                 and a.status not in ('refused', 'suggested', 'failed', 'cancelled', 'replaced') order by a.created_at, a.id""",
             workspace=workspace, since=since,
         )  # fmt: skip
         states = {"done": "applied", "rejected": "rejected", "expired": "rejected"}
@@ -122,6 +124,8 @@ class Decisions(Repository):
                 "from": major(r["before"], r["currency"]),
                 "to": 0.0 if r["kind"] == "campaign.pause" else major(r["after"], r["currency"]),
                 "state": states.get(r["status"], "pending"),
+                # A person's no, as a fact for the next decisions; a request that nobody answered is none.
+                **({"reason": r["decision_reason"] or ""} if r["status"] == "rejected" else {}),
             }
             for r in rows
         ]
@@ -214,7 +218,9 @@ class ExchangeRates(Repository):
     async def known(self, since: date, until: date) -> list[Rate]:
         """Every rate of since..until inclusive, newest first; what `knowledge.domain.rates.convert` chooses from."""
         rows = await self.all(
-            "select * from exchange_rates where day between :since and :until order by day desc, base, quote", since=since, until=until
+            "select * from exchange_rates where day between :since and :until order by day desc, base, quote",
+            since=since,
+            until=until,
         )
         return [Rate(day=r["day"], base=r["base"], quote=r["quote"], rate=r["rate"], source=r["source"]) for r in rows]
 

@@ -41,6 +41,7 @@ def optimizer_policy(policy: Policy) -> dict[str, Any]:
         "approval_above": float(money.approval_above),
         "no_touch_roas_above": float(money.no_touch_roas_above),
         "max_campaign_budget": float(money.max_campaign_budget.amount),
+        "rejection_memory_h": quality.rejection_memory_hours,
         "targets": {
             "roas": float(targets.roas),
             "ctr": float(targets.ctr),
@@ -87,7 +88,9 @@ async def build_history(house: House) -> dict[str, Any]:
     facts = await budget_facts(house)
     money = policy.guardrails.financial
     worst = worst_today(None, facts, policy)
-    room = (money.daily_cap - worst).amount if worst is not None else Decimal(0)
+    # What is kept in reserve is for people to give: a plan that counted on it would only ask and ask.
+    plannable = money.daily_cap.times(1 - money.reserve_share)
+    room = (plannable - worst).amount if worst is not None else Decimal(0)
     highest = max(money.overspend_multiplier.values(), default=Decimal(2))
     done = facts.budget.adjustments_today if facts.budget else money.max_adjustments_per_day
     return {

@@ -124,6 +124,19 @@ async def test_edit_and_approval_at_once_have_one_winner(bench: Bench) -> None:
     assert bench.ads.campaigns["x-pia-meta"].daily_budget == (brl("145") if yes.ok else brl("115"))
 
 
+async def test_the_intent_of_an_edited_request_is_the_edited_request(bench: Bench) -> None:
+    """Who submits the same key again (the publication queue does) learns of what stands in its place, edits of edits included."""
+    bench.policy = policy_with(new_campaign_asks=True)
+    asked = await bench.submit(publication("c1", "60"), "publish:c1")
+    one = await bench.gate.edit(asked.action_id, ANA, amount(5000), "menos")
+    two = await bench.gate.edit(one.action_id or "", ANA, amount(4000), "menos ainda")
+    again = await bench.submit(publication("c1", "60"), "publish:c1")
+    assert (again.action_id, again.status) == (two.action_id, "waiting")
+    assert (await bench.gate.approve(again.action_id, ANA)).ok
+    assert (await bench.submit(publication("c1", "60"), "publish:c1")).status == "done"
+    assert [c.daily_budget for c in bench.ads.campaigns.values()] == [brl("40")]
+
+
 # -- quorum ---------------------------------------------------------------------------------------------------------------
 
 

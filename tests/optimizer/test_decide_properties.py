@@ -203,3 +203,38 @@ def test_unknown_strategy_and_missing_now_are_said() -> None:
         decide({"now": 1}, {"strategy": "luck"})
     with pytest.raises(ValueError, match=r"history\.now"):
         decide({}, {})
+
+
+@pytest.mark.parametrize("strategy", ALL)
+def test_what_a_manager_rejected_is_not_proposed_again_for_a_while(strategy: str) -> None:
+    for seed in range(40):
+        history, policy = make(seed, 12, 20)
+        policy["strategy"] = strategy
+        before = decide(history, policy)
+        if before:
+            break
+    else:
+        raise AssertionError("no market of forty gives a proposal")
+    no = before[0]
+    change = {
+        "campaign_id": no["campaign_id"], "at": history["now"] - 5, "action": no["action"], "from": no["from_budget"],
+        "to": no["daily_budget"], "state": "rejected", "reason": "ainda não",
+    }  # fmt: skip
+    history["changes"] = [*history.get("changes", []), change]
+    policy["rejection_memory_h"] = 72
+
+    def repeated(actions: list[dict[str, Any]]) -> bool:
+        return any(
+            (a["campaign_id"], a["action"]) == (no["campaign_id"], no["action"])
+            and (a["daily_budget"] > a["from_budget"]) == (no["daily_budget"] > no["from_budget"])
+            for a in actions
+        )
+
+    assert not repeated(decide(history, policy))
+    if strategy == "thresholds":  # it has no memory of its own
+        assert repeated(decide(history, {**policy, "rejection_memory_h": 0}))
+    # Nobody said no to a request that only expired, and a no of long ago is forgotten by this rule.
+    for other in ({k: v for k, v in change.items() if k != "reason"}, change | {"at": history["now"] - 72}):
+        heard = {**history, "changes": [*history["changes"][:-1], other]}
+        silent = {**policy, "rejection_memory_h": 0}
+        assert decide(heard, policy) == decide(heard, silent)

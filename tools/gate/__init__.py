@@ -56,7 +56,7 @@ class Gate:
         """
         record = await deciding.decide(self._core, proposal)
         if record.status == "authorised":
-            return await self.execute(record.id)
+            return await performing.execute(self._core, record.id, known=record)
         if record.status in ("executing", "unknown"):
             async with self._core.books.transaction() as tx:
                 alive = await self._core.alive(tx, record)

@@ -22,7 +22,7 @@ assert set(STATUS) == set(get_args(Answer))
 async def decide(core: Core, proposal: Proposal) -> ActionRecord:
     """The record of this intent: the known one, or a new one judged on fresh facts. Raises only when the database cannot be reached."""
     async with core.books.transaction() as tx:
-        known = await tx.action_by_key(proposal.key)
+        known = await _standing(tx, proposal.key)
     if known is None and proposal.expected is None:
         expected = await core.expected(proposal.action, proposal.proposer)
         proposal = proposal.model_copy(update={"expected": expected})
@@ -39,7 +39,7 @@ async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look, *, las
     """Judges and records. None, and nothing written, when ledger and platform disagree and another look is allowed."""
     action, policy, now = proposal.action, core.policy(), core.clock.now()
     await core.lock(tx, action)
-    known = await tx.action_by_key(proposal.key)
+    known = await _standing(tx, proposal.key)
     if known is not None:  # somebody with the same intent was faster
         return known
     facts = await core.facts(tx, action, proposal.proposer, proposal.confidence, look, now, excluding=None)
@@ -85,6 +85,14 @@ async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look, *, las
         await tx.reserve(record, now)
     await core.note(tx, f"action.{record.status}", record, str(proposal.proposer), now)
     return record
+
+
+async def _standing(tx: GateTx, key: str) -> ActionRecord | None:
+    """The action of this intent; of one that a manager edited, what stands in its place."""
+    known = await tx.action_by_key(key)
+    while known is not None and known.status == "replaced" and known.result is not None:
+        known = await tx.action(known.result["replaced_by"])
+    return known
 
 
 def _waits(proposal: Proposal) -> bool:

@@ -225,11 +225,11 @@ async def _instead(
             "narrower": narrower,
         }
     )
-    await tx.change(record.id, "waiting", "replaced", closed_at=now)
+    await tx.change(record.id, "waiting", "replaced", result={"replaced_by": made.id}, closed_at=now)
     await tx.save_ticket(decided(ticket, "replaced", who, now, reason))
     await tx.agree(record, "edited", agreed=False, by=who, at=now)
-    replaced = record.model_copy(update={"status": "replaced", "closed_at": now})
-    await core.note(tx, "approval.edited", replaced, who, now, reason=reason, replaced_by=made.id)
+    replaced = record.model_copy(update={"status": "replaced", "result": {"replaced_by": made.id}, "closed_at": now})
+    await core.note(tx, "approval.edited", replaced, who, now, reason=reason)
     if not await tx.insert(made, fresh if made.status == "waiting" else None):
         raise LookupError(f"action {made.id}: the edited request exists already although its original was waiting")
     if made.status == "authorised":

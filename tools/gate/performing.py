@@ -17,24 +17,23 @@ from tools.permit import Permit, use_permit
 ATTEMPTS = 3
 
 
-async def execute(core: Core, action_id: str, *, doubt: bool = True) -> Receipt:
+async def execute(core: Core, action_id: str, *, doubt: bool = True, known: ActionRecord | None = None) -> Receipt:
     """Performs an authorised action, or one whose outcome is unknown. One caller gets the claim.
 
-    `doubt` False says that the platform was looked at and shows nothing of an earlier attempt.
+    `doubt` False says that the platform was looked at and shows nothing of an earlier attempt. `known` is the action as this process
+    itself recorded it a moment ago: unless its status has moved since, it is not read again.
     """
     core.in_hand[action_id] += 1  # before the claim is visible, so that `recover` never takes it for an abandoned one
     try:
-        record = await _claim(core, action_id)
-        return await _attempts(core, record, doubt) if record.status == "executing" else receipt(record)
+        record, refs = await _claim(core, action_id, known)
+        return await _attempts(core, record, refs, doubt) if record.status == "executing" else receipt(record)
     finally:
         core.in_hand[action_id] -= 1
         if not core.in_hand[action_id]:
             del core.in_hand[action_id]
 
 
-async def _attempts(core: Core, record: ActionRecord, before: bool) -> Receipt:
-    async with core.books.transaction() as tx:
-        refs = await tx.refs(record.action)
+async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) -> Receipt:
     # An action is claimed again only after a claim whose outcome stayed unknown. Once in doubt it may have happened, so only a
     # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved. What neither spends nor
     # reaches a lead (desk, CRM) is as good later: an outage parks it too, and `recover` brings it after.
@@ -72,19 +71,23 @@ async def _attempts(core: Core, record: ActionRecord, before: bool) -> Receipt:
     raise AssertionError("unreachable: the last attempt returns")
 
 
-async def _claim(core: Core, action_id: str) -> ActionRecord:
-    """Takes the action for this process; the returned record is `executing` only for the one caller who got it."""
+async def _claim(core: Core, action_id: str, known: ActionRecord | None) -> tuple[ActionRecord, Refs]:
+    """Takes the action for this process, with what its effect needs; the record is `executing` only for the one caller who got it."""
     now = core.clock.now()
     async with core.books.transaction() as tx:
+        if known is not None and known.status == "authorised":
+            fields: dict[str, Any] = {"executor": core.executor, "attempts": known.attempts + 1}
+            if await tx.change(action_id, known.status, "executing", **fields, execution_started_at=now):
+                return known.model_copy(update={"status": "executing", **fields}), await tx.refs(known.action)
         record = await tx.action(action_id, lock=True)
         if record is None:
             raise LookupError(f"action {action_id} is not in the ledger")
         resend = record.status == "unknown" and not repeatable(record.action)
         if record.status not in ("authorised", "unknown") or resend:
-            return record if record.status != "executing" else record.model_copy(update={"status": "authorised"})
-        fields: dict[str, Any] = {"executor": core.executor, "attempts": record.attempts + 1}
+            return (record if record.status != "executing" else record.model_copy(update={"status": "authorised"})), Refs()
+        fields = {"executor": core.executor, "attempts": record.attempts + 1}
         await tx.change(action_id, record.status, "executing", **fields, execution_started_at=now)
-        return record.model_copy(update={"status": "executing", **fields})
+        return record.model_copy(update={"status": "executing", **fields}), await tx.refs(record.action)
 
 
 async def _perform(core: Core, record: ActionRecord, refs: Refs) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def decide(history: dict[str, Any], policy: dict[str, Any]) -> list[dict[str, An
     Returns actions ordered by priority, each {campaign_id, action pause|resume|set_budget, daily_budget, confidence,
     expected_profit_7d (with _low and _high, 80 % interval, where computed), expected_effect [{metric, horizon_hours, low, mid,
     high}], reason, why {message_id, params}, needs_approval, priority, from_budget, platform}. `history["calibration"]`, when
-    given, widens intervals and lowers confidence by how earlier expectations turned out (tools.optimizer.calibration).
+    given, widens intervals and lowers confidence by how earlier expectations turned out (tools.optimizer.calibration). With
+    `policy["rejection_memory_h"]`, what a manager rejected within so many hours is not proposed again.
 
     Raises ValueError for an unknown strategy, a missing `now`, or metrics without hours.
     """
@@ -35,8 +36,28 @@ def decide(history: dict[str, Any], policy: dict[str, Any]) -> list[dict[str, An
     if name not in STRATEGIES:
         raise ValueError(f"policy.strategy: {name!r} is not one of {', '.join(sorted(STRATEGIES))}")
     book = read(history, policy)
-    actions = STRATEGIES[name](book, policy)
+    actions = heeding(STRATEGIES[name](book, policy), book, int(policy.get("rejection_memory_h") or 0))
     if actions:
         Response(book, policy).attach(actions)
         calibrate(actions, history, name)
     return actions
+
+
+def heeding(actions: list[dict[str, Any]], book: Book, hours: int) -> list[dict[str, Any]]:
+    """The proposals without those that a manager said no to within the last `hours`: same campaign, same kind, same direction."""
+    if hours <= 0:
+        return actions
+    noes = {
+        (change.campaign_id, change.action, _direction(change.action, change.before, change.after))
+        for change in book.changes
+        if change.refusal is not None and book.now - change.at < hours
+    }
+    return [
+        a
+        for a in actions
+        if (a["campaign_id"], a["action"], _direction(a["action"], a["from_budget"], a["daily_budget"])) not in noes
+    ]
+
+
+def _direction(action: str, before: float | None, after: float | None) -> int:
+    return 0 if action != "set_budget" or before is None or after is None else (after > before) - (after < before)

@@ -39,7 +39,7 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Change:
-    """One earlier proposal and what became of it (applied, pending or rejected)."""
+    """One earlier proposal and what became of it (applied, pending or rejected). `refusal`: a person's no, with the reason given."""
 
     campaign_id: str
     at: int
@@ -47,6 +47,7 @@ class Change:
     before: float | None
     after: float | None
     state: str
+    refusal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ def read(history: Mapping[str, Any], policy: Mapping[str, Any]) -> Book:
             before=number(row.get("from")),
             after=number(row.get("to")),
             state=str(row.get("state", "applied")),
+            refusal=None if row.get("reason") is None else str(row["reason"]),
         )
         for row in _rows(history, "changes")
         if (at := _hour(row.get("at"))) is not None and at <= now
