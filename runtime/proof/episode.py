@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, cast
@@ -82,8 +83,17 @@ def some_policy(chance: random.Random) -> Policy:
                 pause_asks_above=brl(500000),
                 max_adjustments_per_day=chance.choice((6, 50, 50)),
                 new_campaign_asks=chance.random() < 0.5,
+                platform_daily_cap={"meta": brl(daily // 2)} if chance.random() < 0.3 else {},
+                campaign_daily_cap=brl(daily // 3) if chance.random() < 0.3 else None,
+                strategy_min_campaigns=chance.choice((3, 50)),
             ),
-            quality=Quality(min_hours_between_raises=chance.choice((0, 0, 48)), min_runtime_hours=chance.choice((0, 72))),
+            quality=Quality(
+                min_hours_between_raises=chance.choice((0, 0, 48)),
+                min_runtime_hours=chance.choice((0, 72)),
+                min_impressions=chance.choice((0, 0, 1000)),
+                test_hours=chance.choice((0, 0, 24)),
+                rejection_memory_hours=chance.choice((0, 72)),
+            ),
         ),
         autonomy=Autonomy(
             level=1,
@@ -94,6 +104,10 @@ def some_policy(chance: random.Random) -> Policy:
             quorum=quorum,
         ),
     )
+
+
+_WORKER: ContextVar[Gate | None] = ContextVar("worker", default=None)
+"""Whose code runs here."""
 
 
 class Episode:
@@ -143,7 +157,7 @@ class Episode:
     def _populate(self) -> None:
         """Some campaigns that have been running for days, and two leads who wrote just now."""
         now = self.clock.now()
-        for number in range(self.chance.randint(0, 3)):
+        for number in range(self.chance.randint(1, 3)):
             platform, budget = self.chance.choice(PLATFORMS), self.chance.choice((2000, 3000, 4000, 5000))
             name = f"old-{number}"
             unit = Unit(platform, f"{platform[0]}-{name}", name, name, None, budget, True, budget, True, budget, budget)
@@ -194,16 +208,17 @@ class Episode:
 
     async def _die_now(self, gate: Gate) -> None:
         """The worker is gone; another one starts in its place."""
-        place = self.gates.index(gate)
-        self.books.living.discard(f"worker-{self._number(gate)}")
-        self.gates[place] = self._worker()
-        self.counts["worker deaths"] += 1
+        if gate in self.gates:
+            self.books.living.discard(f"worker-{self._number(gate)}")
+            self.gates[self.gates.index(gate)] = self._worker()
+            self.counts["worker deaths"] += 1
 
     def _number(self, gate: Gate) -> str:
         return gate._core.executor.rpartition("-")[2]  # pyright: ignore[reportPrivateUsage] - the proof is of the gate's house
 
     async def _by(self, gate: Gate, call: Awaitable[Any]) -> Any:
         """What a worker answers; None when it died over it."""
+        mark = _WORKER.set(gate)
         try:
             return await call
         except Died:
@@ -212,6 +227,8 @@ class Episode:
         except Exception as error:
             self.judge.breach(f"the gate raised {type(error).__name__}: {error}")
             return None
+        finally:
+            _WORKER.reset(mark)
 
     def _gate(self, chance: random.Random) -> Gate:
         return chance.choice(self.gates)
@@ -264,7 +281,9 @@ class Episode:
 
     def _amount(self, chance: random.Random, campaign_id: str) -> Money:
         now = next((u.budget for u in self._ours() if u.campaign_id == campaign_id), 4000)
-        factor = chance.choice((0.1, 0.5, 0.8, 0.9, 1.0, 1.05, 1.1, 1.19, 1.2, 1.21, 1.3, 1.49, 1.5, 1.51, 2, 10, 100))
+        wide = (0.1, 0.5, 1.0, 1.5, 1.51, 2, 10, 100)
+        narrow = (0.8, 0.85, 0.9, 0.95, 1.03, 1.05, 1.1, 1.15, 1.19, 1.2, 1.21, 1.3, 1.49)
+        factor = chance.choice(wide if chance.random() < 0.2 else narrow)
         minor = max(1, round(now * factor))
         if chance.random() < 0.02:
             return Money(minor=minor, currency=chance.choice(("USD", "JPY")))
@@ -281,7 +300,7 @@ class Episode:
                 name = chance.choice(self._ours()).campaign_id or name
             return PublishCampaign(
                 platform=chance.choice(PLATFORMS), campaign_id=name, product_id="pia", name=name,
-                daily_budget=brl(chance.choice((500, 1000, 2000, 3000, 5000, 8000, 12000, 15000, 17143, 40000))),
+                daily_budget=brl(chance.choice((500, 500, 1000, 1000, 2000, 2000, 3000, 5000, 8000, 12000, 17143))),
                 creatives=(Creative(id=f"{name}-1", headline="Pia", text="Pia em aço inox", image_url="https://x.example/i.jpg"),),
                 landing_url="https://x.example/pia",
             )  # fmt: skip
@@ -511,7 +530,7 @@ class Episode:
         ours = unit.campaign_id if row is not None and row["external_id"] == unit.external_id else None
         if today in unit.spent:
             minor = unit.reported[today] = unit.spent[today]
-            self.books.put_spend(ours, unit.platform, unit.external_id, today, brl(minor), revenue=minor * 2, impressions=500)
+            self.books.put_spend(ours, unit.platform, unit.external_id, today, brl(minor), revenue=minor * 2, impressions=2000)
 
     async def op_seconds(self, chance: random.Random) -> None:
         self._pass(timedelta(seconds=chance.choice((5, 61, 200))))
@@ -576,7 +595,7 @@ class Episode:
     async def op_talk(self, chance: random.Random) -> None:
         """A lead writes, or a person takes the conversation, or gives it back."""
         talk: Talk = self.books.one("conversations", chance.choice(("talk-0", "talk-1")))
-        if chance.random() < 0.5:
+        if chance.random() < 0.5 or (talk.owner == "bot" and chance.random() < 0.5):
             self._talk(talk, last_inbound_at=self.clock.now(), opted_out=talk.opted_out and chance.random() < 0.5)
         else:
             owner = "human" if talk.owner == "bot" else "bot"
@@ -617,6 +636,9 @@ class Episode:
         async def others() -> None:
             if dice.random() < 0.4:
                 await asyncio.sleep(0)
+            worker = _WORKER.get()
+            if worker is not None and worker not in self.gates:
+                raise Died  # it died over something else meanwhile, and everything in it
 
         self._racing, self.books.store.pause, self.trouble.pause = True, others, others
         try:
@@ -663,8 +685,8 @@ RACERS = ("propose", "propose", "propose", "approve", "approve", "reject", "edit
           "act_early", "undo", "talk")  # fmt: skip
 _WEIGHTED: dict[str, int] = {
     "propose": 30, "repeat": 5, "spree": 2, "approve": 16, "reject": 3, "withdraw": 2, "edit": 4, "extend": 2, "act_early": 3,
-    "undo": 3, "undo_batch": 1, "kill": 2, "lift": 4, "seconds": 4, "minutes": 4, "hours": 2, "border": 1, "spend": 4, "care": 6,
-    "weather": 5, "fair_weather": 2, "lost_answers": 2, "by_hand": 3, "talk": 3, "race": 7, "death": 4,
+    "undo": 3, "undo_batch": 1, "kill": 2, "lift": 8, "seconds": 4, "minutes": 4, "hours": 2, "border": 1, "spend": 4, "care": 6,
+    "weather": 5, "fair_weather": 2, "lost_answers": 2, "by_hand": 3, "talk": 5, "race": 9, "death": 4,
     "with_a_broken_rule": 1, "with_an_unreadable_platform": 2,
 }  # fmt: skip
 OPS, WEIGHTS = list(_WEIGHTED), list(_WEIGHTED.values())

@@ -102,11 +102,12 @@ class Judge:
         running = unit.budget if unit.on else 0
         return max(self._times(unit, max(unit.floor, running)), unit.reported.get(self.today(), 0))
 
-    def worst_day(self, platform: str, decided_at: datetime) -> int:
-        """The worst day of the whole workspace. By hand counts what the gate could have read when it decided."""
+    def worst_day(self, platform: str, decided_at: datetime, *, only: str | None = None) -> int:
+        """The worst day of the whole workspace, or of one platform. By hand counts what the gate could have read when it decided."""
         return sum(
             self.worst(u, by_hand=u.platform == platform and (u.hand_at is None or u.hand_at < decided_at))
             for u in self.units.values()
+            if only in (None, u.platform)
         )
 
     def spent_before_today(self) -> int:
@@ -204,7 +205,6 @@ class Judge:
             return
         repeated = unit.budget == budget.minor and self.performed[permit.action_id] > 0
         self._as_asked(permit, unit, budget)
-        before = self._room(permit, unit)
         old = unit.budget
         unit.budget = unit.known = budget.minor
         if unit.on:
@@ -214,7 +214,8 @@ class Judge:
         self._note(permit, f"budget {unit.external_id} {old} -> {budget.minor}")
         self._single_raise(permit, unit, budget.minor)
         unit.budgets.append((self._clock.now(), budget.minor))
-        self._judged_room(permit, unit, before)
+        if budget.minor > old:
+            self._room(permit, unit)
         if not repeated:
             self._performed(permit, unit)
 
@@ -223,7 +224,7 @@ class Judge:
             return
         repeated = unit.on == on and self.performed[permit.action_id] > 0
         self._as_asked(permit, unit, None)
-        before = self._room(permit, unit)
+        turned_on = on and not unit.on
         unit.on = unit.known_on = on
         if operation == "activate":
             unit.known = unit.budget
@@ -232,7 +233,8 @@ class Judge:
             unit.floor = max(unit.floor, min(unit.budget, unit.known))
             unit.peak = max(unit.peak, unit.budget)
         self._note(permit, f"{operation} {unit.external_id}")
-        self._judged_room(permit, unit, before)
+        if turned_on:
+            self._room(permit, unit)
         if not repeated:
             self._performed(permit, unit)
 
@@ -297,27 +299,29 @@ class Judge:
         if enough < need:
             self.breach(f"action {action_id} was performed with {enough} of {need} yeses of a {least}")
 
-    def _room(self, permit: Permit, unit: Unit) -> int:
+    def _room(self, permit: Permit, unit: Unit) -> None:
+        """More money runs than before: then the worst case fits, or it should not have left."""
         known = self._lookup(permit.action_id)
-        return self.worst_day(unit.platform, known.decided_at) if known else 0
-
-    def _judged_room(self, permit: Permit, unit: Unit, before: int) -> None:
-        known = self._lookup(permit.action_id)
-        if known is None or isinstance(known.action, PauseCampaign):
+        if known is None:
             return
         limits = self.policy.guardrails.financial
-        after = self.worst_day(unit.platform, known.decided_at)
-        if after <= before:
-            return
-        if after > limits.daily_cap.minor:
-            self.breach(f"daily cap: {before} -> {after} of {limits.daily_cap.minor} by action {permit.action_id}")
-        week = self.spent_before_today() + after
-        if week > limits.weekly_cap.minor and self._same_week(known.decided_at):
+        day = self.worst_day(unit.platform, known.decided_at)
+        if day > limits.daily_cap.minor:
+            self.breach(f"daily cap: {day} of {limits.daily_cap.minor} by action {permit.action_id}")
+        own = self.policy.platform_cap(unit.platform, "day").minor  # type: ignore[arg-type]
+        there = self.worst_day(unit.platform, known.decided_at, only=unit.platform)
+        if there > own:
+            self.breach(f"daily cap of {unit.platform}: {there} of {own} by action {permit.action_id}")
+        alone = self._times(unit, max(unit.floor, unit.budget))
+        if alone > self.policy.campaign_cap("day").minor:
+            self.breach(f"daily cap of {unit.external_id}: {alone} by action {permit.action_id}")
+        week = self.spent_before_today() + day
+        if week > limits.weekly_cap.minor and self._same_day(known.decided_at):
             self.breach(f"weekly cap: {week} of {limits.weekly_cap.minor} by action {permit.action_id}")
         if isinstance(known.action, PublishCampaign | SetBudget) and unit.budget > limits.max_campaign_budget.minor:
             self.breach(f"campaign budget: {unit.budget} of {limits.max_campaign_budget.minor} by action {permit.action_id}")
 
-    def _same_week(self, decided_at: datetime) -> bool:
+    def _same_day(self, decided_at: datetime) -> bool:
         """Whether it was decided today: what was decided on another day was judged by that day's spend."""
         return decided_at.astimezone(self._zone).date() == self.today()
 

@@ -92,6 +92,7 @@ class Transaction:
                 await owner._ended.wait()
             finally:
                 self._waits_for = None
+            await self.step()
         if owner is None:
             owners[name] = self
             self._held.append(name)
