@@ -12,9 +12,8 @@ the gate already gave room to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -37,7 +36,7 @@ Target: TypeAlias = tuple[Platform, str]
 """A campaign of ours on its platform."""
 Kind = Literal[
     "spend_velocity", "workspace_velocity", "over_cap", "over_cap_unread", "over_week_cap", "over_week_cap_unread", "outside_plan",
-    "unplanned_spend", "rate_missing",
+    "unplanned_spend", "rate_missing", "over_platform_cap", "over_campaign_cap",
 ]  # fmt: skip
 
 
@@ -176,10 +175,37 @@ def alarms(watch: Watch, policy: Policy) -> list[Alarm]:
         params = {"spent": measured, "allowed": room, "cap": money.daily_cap}
         found.append(Alarm(f"pace:{today}", "workspace_velocity", "critical", params, ours))
     for account in watch.accounts:
+        found += _over_own_caps(account, watch, policy)
         found += _of_account(account, now, policy)
     for pair in sorted({*count.no_rate, *week_missing}):
         base, _, quote = pair.partition("/")
         found.append(Alarm(f"rate:{pair}", "rate_missing", "critical", {"base": base, "quote": quote, "day": today}))
+    return found
+
+
+def _over_own_caps(account: Account, watch: Watch, policy: Policy) -> list[Alarm]:
+    """What a platform or a campaign with a cap of its own really spent above it today."""
+    today = watch.now.astimezone(ZoneInfo(account.time_zone)).date()
+    found: list[Alarm] = []
+    spent = Money.zero(policy.currency)
+    whole, cap = policy.guardrails.financial.daily_cap, policy.campaign_cap("day")  # the workspace's is looked at above
+    for one in account.campaigns:
+        try:
+            own = _in(one.spent, policy, watch)
+        except NoRate:
+            continue  # told by `counted`
+        spent = spent + own
+        if one.campaign_id is not None and cap < whole and own > cap and _may_spend(account, one):
+            params = {"campaign": one.name, "platform": account.platform, "spent": own, "cap": cap}
+            pause: tuple[Target, ...] = ((account.platform, one.campaign_id),)
+            found.append(Alarm(f"over_campaign:{one.campaign_id}:{today}", "over_campaign_cap", "critical", params, pause))
+    cap = policy.platform_cap(account.platform, "day")
+    if cap < whole and spent > cap:
+        ours: tuple[Target, ...] = tuple(
+            (account.platform, c.campaign_id) for c in account.campaigns if c.campaign_id and _may_spend(account, c)
+        )
+        params = {"platform": account.platform, "spent": spent, "cap": cap}
+        found.append(Alarm(f"over_platform:{account.platform}:{today}", "over_platform_cap", "critical", params, ours))
     return found
 
 
@@ -234,39 +260,3 @@ def _week(watch: Watch, policy: Policy) -> tuple[Money, set[str]]:
         except NoRate as none:
             missing.add(f"{none.base}/{none.quote}")
     return total(amounts, policy.currency), missing
-
-
-# -- rollback -----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class DayFigures:
-    """One campaign's account-local day."""
-
-    day: date
-    impressions: int
-    spend: Money
-    revenue: Money
-
-
-@dataclass(frozen=True)
-class Raise:
-    """A budget raise that was executed, with the campaign's days around it."""
-
-    action_id: str
-    campaign_id: str
-    platform: Platform
-    name: str
-    at: datetime
-    before: Money
-    after: Money
-    days: tuple[DayFigures, ...]
-
-
-def roas_of(days: Iterable[DayFigures]) -> Decimal | None:
-    """Revenue over spend of some days; None when nothing was spent (an undefined ratio is never 0)."""
-    chosen = list(days)
-    if not chosen:
-        return None
-    currency = chosen[0].spend.currency
-    return total((d.revenue for d in chosen), currency).ratio_to(total((d.spend for d in chosen), currency))

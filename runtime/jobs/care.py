@@ -85,6 +85,8 @@ async def alerts(house: House, slot: datetime) -> dict[str, Any]:
         used and count.assumed.minor > 0, f"spend_unread:{today}", "budget_used_unread", "warning",
         spent=count.spent, cap=money.daily_cap, assumed=count.assumed, platforms=list(count.unread),
     )  # fmt: skip
+    for cause in ("spend", "spend_unread", "exposure"):  # a day that is over needs nobody any more
+        await house.resolve(f"{cause}:{today - timedelta(days=1)}")
     facts = await budget_facts(house)
     worst = worst_today(None, facts, policy)
     if worst is not None:
@@ -95,16 +97,17 @@ async def alerts(house: House, slot: datetime) -> dict[str, Any]:
         if not marketing.running(campaign) or campaign.launched_at is None:
             continue
         own = [d.row for d in days if d.campaign_id == campaign.id]
+        currency = own[0].spend.currency if own else policy.currency
         two_days = [r for r in own if r.day >= today - timedelta(days=2)]
         silent = (
             now - campaign.launched_at > timedelta(hours=48)
-            and total((r.spend for r in two_days), policy.currency).minor > 0
+            and total((r.spend for r in two_days), currency).minor > 0
             and sum(r.conversions for r in two_days) == 0
         )
         await set_alert(silent, f"no_conversion:{campaign.id}", "no_conversion_48h", "warning", campaign=campaign.name)
         yesterday = [r for r in own if r.day == today - timedelta(days=1)]
-        spend = total((r.spend for r in yesterday), policy.currency)
-        roas = total((r.revenue for r in yesterday), policy.currency).ratio_to(spend)
+        spend = total((r.spend for r in yesterday), currency)
+        roas = total((r.revenue for r in yesterday), currency).ratio_to(spend)
         low = roas is not None and roas < policy.targets.roas
         await set_alert(
             low,

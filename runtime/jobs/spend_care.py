@@ -8,17 +8,24 @@ from datetime import timedelta
 from decimal import ROUND_CEILING
 from typing import TYPE_CHECKING, Any
 
+from knowledge.domain.action import Actor, SetBudget
+from knowledge.domain.books import Proposal
+from knowledge.domain.fact_building import RAISE_MEMORY
 from knowledge.domain.message import Message
+from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from prompts.messages import LOCALES, render
 from runtime.db.spend import LedgerCampaign, SpendBooks
+from runtime.jobs.expectations import expected_of
 from tools.errors import Refused, VendorError
+from tools.guardrails.rollback import due
 from tools.watchdog import RUNNING
 
 if TYPE_CHECKING:
     from runtime.jobs.watch import Reading
     from runtime.wiring import House
 
+WATCHDOG = Actor(kind="system", id="watchdog")
 CONFIRMED = timedelta(minutes=10)
 """How far apart the two reads lie that must both miss a campaign before it counts as gone: lists may lag behind."""
 
@@ -169,3 +176,47 @@ async def release(house: House, readings: Sequence[Reading], causes: set[str]) -
             await tx.audit("reservation.expired", "system:watchdog", now, payload, held.action_id)
             freed.append(held.action_id)
     return {"freed": freed, "stuck": stuck}
+
+
+async def roll_back(house: House, readings: Sequence[Reading], causes: set[str]) -> dict[str, str]:
+    """Proposes the budget of before a raise after which the ROAS fell, once a day at most; the gate's own rule says when it is due.
+
+    The action undoes the raise exactly, so that the gate judges it as what it is. A platform that was not read proposes nothing.
+    """
+    policy, now = house.policy(), house.clock.now()
+    proposed: dict[str, str] = {}
+    async with house.db.transaction() as tx:
+        raises = await SpendBooks(tx.conn).raises(now - RAISE_MEMORY, workspace=policy.workspace)
+    for raised in raises:
+        reading = next((r for r in readings if r.platform == raised["platform"] and r.seen is not None), None)
+        if raised["followed"] or raised["undone"] or raised["status"] not in RUNNING or reading is None:
+            continue
+        action = SetBudget(
+            workspace=policy.workspace, platform=raised["platform"], campaign_id=raised["campaign_id"],
+            daily_budget=Money(minor=raised["from_minor"], currency=raised["currency"]),
+        )  # fmt: skip
+        seen = tuple((reading.seen or {}).values())
+        async with house.books.transaction() as tx:
+            facts = await tx.ledger_facts(action, WATCHDOG, None, seen, policy, now, excluding=None)
+        found = due(facts.campaign, policy) if facts.campaign is not None else None
+        if found is None:
+            continue
+        params = {
+            "campaign": raised["name"], "drop": found.drop, "before": found.before, "since": found.since,
+            "back_to": action.daily_budget, "budget": Money(minor=raised["to_minor"], currency=raised["currency"]),
+        }  # fmt: skip
+        receipt = await house.gate.submit(
+            Proposal(
+                action=action,
+                key=f"rollback:{raised['action_id']}:{reading.day}",
+                proposer=WATCHDOG,
+                why=Message(id="why.rollback", params=params),
+                evidence=({"table": "analytics", "campaign_id": raised["campaign_id"]},),
+                expected=await expected_of(house, action, strategy="rollback"),
+                correlation_id=f"watch:{reading.at.isoformat()}",
+                undo_of=str(raised["action_id"]),
+                priority="high",
+            )
+        )
+        proposed[raised["campaign_id"]] = receipt.status
+    return proposed

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from knowledge.domain.action import Actor, PauseCampaign, Platform
+from knowledge.domain.action import PauseCampaign, Platform
 from knowledge.domain.books import FINAL, Proposal
 from knowledge.domain.campaign import InsightRow, PlatformCampaign
 from knowledge.domain.clock import week_bounds
@@ -21,6 +21,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from runtime.db.spend import LedgerCampaign, SpendBooks
 from runtime.jobs import spend_care
+from runtime.jobs.spend_care import WATCHDOG
 from tools.errors import VendorError
 from tools.watchdog import Account, Alarm, Watch, Watched, alarms
 
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ceo.watch")
 
-WATCHDOG = Actor(kind="system", id="watchdog")
 KINDS = frozenset({
     "spend_velocity", "workspace_velocity", "over_cap", "over_week_cap", "outside_plan", "unplanned_spend", "rate_missing",
     "pause_failed", "books_disagree", "campaign_gone", "room_stuck", "over_cap_unread", "over_week_cap_unread",
+    "over_platform_cap", "over_campaign_cap",
 })  # fmt: skip
 """Alerts that this round opens, and closes when their cause is gone."""
 SEEN_FIRST = frozenset({
     "spend_velocity", "workspace_velocity", "over_cap", "over_cap_unread", "over_week_cap", "over_week_cap_unread", "outside_plan",
-    "campaign_gone",
+    "over_platform_cap", "over_campaign_cap", "campaign_gone",
 })  # fmt: skip
 """What somebody must have acknowledged before it closes by itself: money was stopped, or something was taken away."""
 
@@ -82,7 +83,7 @@ async def watch(house: House, slot: datetime) -> dict[str, Any]:
         causes.add(alarm.key)
         await house.alert(alarm.key, alarm.kind, alarm.severity, **alarm.params)
     result: dict[str, Any] = {"pauses": pauses, "unread": [r.platform for r in readings if r.seen is None]}
-    for name, step in (("books", spend_care.compare), ("room", spend_care.release)):
+    for name, step in (("books", spend_care.compare), ("room", spend_care.release), ("rollback", spend_care.roll_back)):
         result[name] = await step(house, readings, causes)
     await _sweep(house, readings, causes)
     return result | {"causes": sorted(causes)}
