@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 copy="$(mktemp -d)/agente-ceo proof"
 git clone -q . "$copy"
-echo "prove: $(git rev-parse --short HEAD) in $copy"
-(cd "$copy" && bash .ci/run) || { echo "prove: failed; the copy is kept in $copy" >&2; exit 1; }
+echo "fresh: $(git rev-parse --short HEAD) in $copy"
+(cd "$copy" && bash .ci/run) || { echo "fresh: failed; the copy is kept in $copy" >&2; exit 1; }
 rm -rf "$(dirname "$copy")"
-echo "prove: a fresh copy passes"
+echo "fresh: a fresh copy passes"
