@@ -17,7 +17,7 @@ from knowledge.domain.clock import week_bounds
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
 from tools.errors import VendorError
-from tools.kits.media import ApprovalRow, CampaignRow, DecisionRow, PerformanceRow, Proposed, SpendRow, SpendToday
+from tools.kits.media import ApprovalRow, CampaignRow, DecisionRow, OutcomeRow, PerformanceRow, Proposed, SpendRow, SpendToday
 from tools.kits.reports import DaySummary
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class ManagerDesk:
                 {"campaign": campaign_id, "limit": limit},
             )
             rows = found.mappings().all()
+            verdicts = await tx.outcomes.of([str(r["id"]) for r in rows])
         out = [
             DecisionRow(
                 action_id=str(r["id"]),
@@ -139,11 +140,33 @@ class ManagerDesk:
                 findings=tuple(Message.model_validate(f["message"]) for f in r["verdict"]["findings"] if f["answer"] != "allow"),
                 evidence=tuple(r["evidence"] or ()),
                 ref=f"actions:{r['id']}",
+                outcome=verdicts[str(r["id"])][0].message if str(r["id"]) in verdicts else None,
             )
             for r in rows
         ]
         self.rows += [r.model_dump(mode="json") for r in out[:5]]
         return out
+
+    async def outcomes(self, campaign_id: str | None, limit: int) -> tuple[Sequence[OutcomeRow], Message]:
+        workspace = self.house.policy().workspace
+        async with self.house.db.transaction() as tx:
+            found = await tx.outcomes.recent(campaign_id=campaign_id, workspace=workspace, limit=limit)
+            summary = await tx.outcomes.summary(campaign_id=campaign_id, workspace=workspace)
+            names = {c.id: c.name for c in await tx.campaigns.list()}
+        out = [
+            OutcomeRow(
+                action_id=o.action_id,
+                kind=o.kind,
+                campaign=names.get(o.campaign_id),
+                at=o.done_at,
+                verdict=o.verdict,
+                message=o.message,
+                ref=f"outcomes:{o.action_id}",
+            )
+            for o in found
+        ]
+        self.rows += [r.model_dump(mode="json") for r in out]
+        return out, summary.message
 
     async def approvals(self) -> Sequence[ApprovalRow]:
         async with self.house.db.transaction() as tx:

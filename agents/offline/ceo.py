@@ -56,6 +56,8 @@ def _call(command: Command) -> Call | None:
             return Call("performance", {**campaign, **({"days": command.days} if command.days else {})})
         case "explain":
             return Call("explain", {**campaign, **({"kind": command.about} if command.about else {})})
+        case "worked":
+            return Call("outcomes", campaign)
         case "budget":
             if command.percent is not None:
                 return Call("propose_budget_change", {**campaign, "percent": _plain(command.percent)})
@@ -134,6 +136,8 @@ def compose(command: Command, tool: str, result: Any) -> str:
             return _listed(lines, "chat.no_campaigns", locale)
         case "explain":
             return _listed([_decision(r, locale) for r in as_rows(data)], "chat.explain.none", locale)
+        case "outcomes":
+            return _outcomes(data, locale)
         case "list_approvals":
             return _approvals(as_rows(data), locale)
         case "propose_budget_change":
@@ -226,7 +230,28 @@ def _decision(row: dict[str, Any], locale: str) -> str:
             ", ".join(f"{k} {_figure(v, locale)}" for k, v in e.items()) for e in cast(list[dict[str, Any]], evidence)[:3]
         )
         text += " " + _say("chat.explain.evidence", locale, evidence=shown)
+    if outcome := row.get("outcome"):
+        text += " " + _say("chat.explain.outcome", locale, outcome=outcome)
     return _cite(text, row)
+
+
+def _outcomes(data: dict[str, Any], locale: str) -> str:
+    lines = [
+        "- "
+        + _cite(
+            _say(
+                "chat.outcome.row",
+                locale,
+                at=r.get("at"),
+                kind=_word("kind", r.get("kind"), locale),
+                campaign=r.get("campaign"),
+                outcome=r.get("message"),
+            ),
+            r,
+        )
+        for r in as_rows(data)
+    ]
+    return "\n".join([str(data.get("summary")), *lines])
 
 
 def _figure(value: Any, locale: str) -> str:

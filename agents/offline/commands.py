@@ -13,7 +13,7 @@ from agents.offline.text import compose, fold
 
 Kind = Literal[
     "spend", "performance", "explain", "budget", "pause", "resume", "approvals", "summary", "stop_all", "campaigns", "products",
-    "copy", "hello", "unknown",
+    "copy", "worked", "hello", "unknown",
 ]  # fmt: skip
 
 
@@ -91,6 +91,18 @@ _WHY_WAS = re.compile(
     rf"\b(?:was|were|is|foi|esta)\s+{_ARTICLE}(?P<campaign>.+?)\s+(?:paused|stopped|resumed|raised|reduced|cut|"
     rf"created|pausad[ao]|parad[ao]|retomad[ao]|reduzid[ao])$"
 )
+_WORKED = re.compile(
+    r"\b(?:deu (?:certo|resultado)|funcionou|funcionaram|valeu a pena|compensou|did (?:it|that|this) (?:work|pay off)|"
+    r"did (?:pausing|raising|increasing|lowering|cutting|reducing|resuming) .+ (?:work|pay off)|was (?:it|that) worth|paid off|"
+    r"vereditos?|verdicts?|acertou|acertamos)\b"
+)
+_WORKED_OF = re.compile(
+    rf"\b(?:deu (?:certo|resultado)|funcionou|valeu a pena|compensou)\s+(?:(?:pausar|retomar|aumentar|subir|reduzir|baixar|cortar|"
+    rf"a pausa|a retomada|o aumento|a reducao|o corte|a mudanca)\s+)?(?:d[aeo]\s+)?(?:(?:o )?(?:orcamento|budget|verba)\s+)?"
+    rf"(?:(?:em|com|d[aeo]|n[ao])\s+)?{_ARTICLE}(?P<campaign>.+)$"
+    rf"|\bdid (?:pausing|raising|increasing|lowering|cutting|reducing|resuming)\s+(?:the budget of )?{_ARTICLE}(?P<named>.+?)"
+    rf"\s+(?:work|pay off)$"
+)
 _PERF = re.compile(
     r"\b(?:roas|roi|cpa|ctr|cvr|desempenho|performance|resultados?|results?|metricas|metrics|rendendo|performing|"
     r"doing|indo|conversoes|conversions|receita|revenue|faturamento|faturamos|vendas|sales)\b"
@@ -163,6 +175,10 @@ def parse(text: str) -> Command:
     if _WHY.search(low):
         what = _WHY_WAS.search(bare) or _WHY_WHAT.search(bare)
         return Command("explain", locale, campaign=_name(text, what), about=_about(low))
+    if _WORKED.search(low):
+        what = _WORKED_OF.search(bare)
+        named = None if what is None else _cut(text, what, "campaign") or _cut(text, what, "named")
+        return Command("worked", locale, campaign=named)
     if not _NEGATED.search(bare):  # "não pause X" must never become a pause
         if (budget := _budget(text, bare, locale)) is not None:
             return budget

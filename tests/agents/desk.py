@@ -9,7 +9,7 @@ from knowledge.domain.campaign import Product
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.library import shop_products
-from tools.kits.media import ApprovalRow, CampaignRow, DecisionRow, PerformanceRow, Proposed, SpendRow, SpendToday
+from tools.kits.media import ApprovalRow, CampaignRow, DecisionRow, OutcomeRow, PerformanceRow, Proposed, SpendRow, SpendToday
 from tools.kits.reports import DaySummary
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -77,6 +77,24 @@ class FakeDesk:
             )
         ]
 
+    async def outcomes(self, campaign_id: str | None, limit: int) -> tuple[Sequence[OutcomeRow], Message]:
+        said = Message(
+            id="outcome.undefined", params={"metric": {"pt-BR": "lucro", "en": "profit"}, "reason": {"pt-BR": "x", "en": "x"}}
+        )
+        row = OutcomeRow(
+            action_id="a1",
+            kind="campaign.pause",
+            campaign="Garrafa Térmica",
+            at=NOW,
+            verdict="undefined",
+            message=said,
+            ref="outcomes:a1",
+        )
+        summary = Message(
+            id="outcome.summary", params={"inside": 12, "judged": 15, "bias": Decimal("0.04"), "sign": "+", "undefined": 1}
+        )
+        return [row], summary
+
     async def approvals(self) -> Sequence[ApprovalRow]:
         return [
             ApprovalRow(
@@ -95,7 +113,17 @@ class FakeDesk:
 
     async def propose(self, action: Any, why: Message) -> Proposed:
         self.proposed.append(action)
-        finding = Message(id="guard.approval_above.ask", params={"change": "0.3", "limit": "0.2"})
+        finding = Message(
+            id="guard.approval_above.ask",
+            params={
+                "change": "0.3",
+                "limit": "0.2",
+                "current": brl("100"),
+                "proposed": brl("130"),
+                "baseline": brl("100"),
+                "allowed": "x",
+            },
+        )
         return Proposed(action_id="a9", status=self.status, message=Message(id=f"gate.{self.status}"), findings=(finding,))
 
     async def stop_everything(self, reason: str) -> Proposed:

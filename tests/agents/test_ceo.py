@@ -39,6 +39,7 @@ async def ask(text: str, desk: FakeDesk | None = None, locale: str = "pt-BR") ->
     [
         ("quanto gastamos hoje?", "spend_today", "R$\xa082,15", "insights:c1:2026-11-21"),
         ("por que você pausou a garrafa?", "explain", "roas 0,8", "action:a1"),
+        ("deu certo pausar a garrafa?", "outcomes", "12 de 15 dentro do intervalo", "outcomes:a1"),
         ("como está o ROAS?", "performance", "ROAS 1,8", "insights:c1"),
         ("quais aprovações estão pendentes?", "list_approvals", "1 pedidos", "action:a2"),
         ("resumo do dia", "day_summary", "receita: desconhecido", "day:2026-11-21"),

@@ -89,6 +89,20 @@ class DecisionRow(_Row):
     findings: tuple[Message, ...]
     evidence: tuple[dict[str, Any], ...]
     ref: str
+    outcome: Message | None = None
+    """The later verdict on what it promised; None while its days are not over."""
+
+
+class OutcomeRow(_Row):
+    """What became of one executed action: the verdict on what it promised, in words with its numbers."""
+
+    action_id: str
+    kind: str
+    campaign: str | None
+    at: datetime
+    verdict: str
+    message: Message
+    ref: str
 
 
 class ApprovalRow(_Row):
@@ -122,6 +136,10 @@ class MediaDesk(Protocol):
         """Newest first."""
         ...
 
+    async def outcomes(self, campaign_id: str | None, limit: int) -> tuple[Sequence[OutcomeRow], Message]:
+        """Verdicts on executed actions, newest first, and how often expectations held over all of them."""
+        ...
+
     async def approvals(self) -> Sequence[ApprovalRow]: ...
     async def current_budget(self, campaign_id: str) -> Money | None:
         """Fresh read of the daily budget from the platform; None when it cannot be read."""
@@ -146,7 +164,14 @@ class MediaKit:
 
     def tools(self) -> list[Tool]:
         """The methods a model is offered."""
-        reads: list[Tool] = [self.spend_today, self.performance, self.list_campaigns, self.explain, self.list_approvals]
+        reads: list[Tool] = [
+            self.spend_today,
+            self.performance,
+            self.list_campaigns,
+            self.explain,
+            self.outcomes,
+            self.list_approvals,
+        ]
         writes: list[Tool] = [self.propose_budget_change, self.propose_pause, self.propose_resume, self.stop_everything]
         return reads + (writes if self.may_propose else [])
 
@@ -192,6 +217,21 @@ class MediaKit:
             campaign_id = found.id
         rows = [row for row in await self._desk.decisions(campaign_id, 50) if kind is None or row.kind == kind]
         return self._say({"rows": rows[:5]})
+
+    async def outcomes(self, campaign: str | None = None) -> str:
+        """Whether it worked: what executed changes really brought, measured against what would have happened without them.
+
+        Args:
+            campaign: the campaign's name as the manager wrote it; leave out for the latest of all.
+        """
+        campaign_id: str | None = None
+        if campaign is not None:
+            found = await self._find(campaign)
+            if isinstance(found, dict):
+                return self._say(found)
+            campaign_id = found.id
+        rows, summary = await self._desk.outcomes(campaign_id, 5)
+        return self._say({"rows": list(rows), "summary": summary})
 
     async def list_approvals(self) -> str:
         """Requests that wait for a manager's approval."""
