@@ -42,6 +42,7 @@ from tools.guardrails import (
     takeover,
     trademark,
     trial,
+    unsettled,
     weekly_cap,
 )
 from tools.guardrails.rule import Rule, finding, restoring
@@ -74,6 +75,7 @@ RULES: tuple[Rule, ...] = (
     min_runtime.RULE,
     no_touch.RULE,
     adjustments.RULE,
+    unsettled.RULE,
     raise_spacing.RULE,
     rollback.RULE,
     confidence.RULE,

@@ -28,7 +28,10 @@ _TRAIT = (
     r"overweight|fat|obese|in debt|broke|unemployed|single|divorced|diabetic|depressed|bald|gay|christian|muslim|jewish|alcoholic|"
     r"addicted)"
 )
-_AMOUNT = r"(?:r\s?\$|us\$|\$|€)?\s?\d[\d.,]*\s?(?:mil\b|k\b|reais|dolares|dollars)?"
+_AMOUNT = (
+    r"(?:(?:r\s?\$|us\$|\$|€)\s?\d[\d.,]*(?: ?(?:mil|k)\b)?|\d[\d.,]* ?(?:mil (?:reais|dolares)|mil|k|reais|dolares|dollars|euros)\b|"
+    r"\d{1,3}(?:\.\d{3})+(?:,\d\d)?|\d{4,})"
+)
 
 CLAIMS = Patterns(
     {
@@ -43,7 +46,7 @@ CLAIMS = Patterns(
             r"\b(?:clinicamente|cientificamente) comprovad[oa]\b|\bclinically proven\b"
         ),
         "money": (
-            rf"\b(?:ganhe|ganhar|fature|faturar|lucre|receba|earn|make)\b[^.!?]{{0,20}}{_AMOUNT}[^.!?]{{0,15}}"
+            rf"\b(?:ganhe|ganhar|fature|faturar|lucre|receba|earn|make)\b[^.!?]{{0,20}}{_AMOUNT} ?(?:reais |dolares |dollars )?"
             r"\b(?:por|ao|em \d+|a|per|every|in) ?(?:dia|dias|semana|mes|day|week|month|hour|hora)\b|"
             r"\brenda (?:extra )?(?:garantida|certa)\b|\bdinheiro (?:facil|rapido)\b|\bfique ric[oa]\b|\benriqueca\b|"
             r"\b(?:dobre|triplique|multiplique) (?:o )?(?:seu|sua|seus) (?:dinheiro|renda|investimento)\b|"
@@ -63,7 +66,7 @@ CLAIMS = Patterns(
             r"\bmeet (?:other )?(?:black|christian|gay|jewish|muslim|single)\w*\b"
         ),
         "before_after": (
-            r"\bantes (?:e|x|vs\.?|/) ?depois\b(?! (?:d[aeo]s?|de cada|do uso|das refeicoes)\b)|\bantes/depois\b|"
+            r"\bantes (?:e|x|vs\.?|/) ?depois\b(?! (?:de cada|do uso|de usar|de lavar|do preparo|do consumo|das refeicoes|do treino|do banho)\b)|\bantes/depois\b|"
             r"\bbefore ?(?:and|&|/|vs\.?) ?after\b(?! (?:each|every|use|meals?|cooking|work)\b)"
         ),
         "guarantee": (

@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook, week_answer
-from tools.guardrails.rule import Rule, amount, finding
+from tools.guardrails.rule import Rule, amount, finding, lowers
 
 CampaignSpend = PublishCampaign | SetBudget | ResumeCampaign
 
@@ -24,7 +24,7 @@ def _judge_day(action: CampaignSpend, facts: Facts, policy: Policy) -> Finding:
         return finding("campaign_daily_cap", "refuse", name=_name(action, facts), cap=cap, after=None, before=None)
     after, before = seen.campaign_after.day, seen.campaign_before.day
     own = policy.guardrails.financial.campaign_daily_cap is not None  # without a cap of its own the workspace's rule says it all
-    answer = "refuse" if own and after > cap.minor and after > before else "allow"
+    answer = "refuse" if own and after > cap.minor and not lowers(action, facts) else "allow"
     return finding(
         "campaign_daily_cap", answer, name=_name(action, facts), cap=cap, after=amount(after, policy), before=amount(before, policy)
     )  # fmt: skip
@@ -37,7 +37,7 @@ def _judge_week(action: CampaignSpend, facts: Facts, policy: Policy) -> Finding:
         return finding("campaign_weekly_cap", "refuse", name=_name(action, facts), cap=cap, so_far=None, projected=None)
     after = seen.campaign_after
     own = policy.guardrails.financial.campaign_weekly_cap is not None
-    answer = week_answer(seen.campaign_before, after, cap.minor) if own else "allow"
+    answer = week_answer(after, cap.minor, lowers=lowers(action, facts)) if own else "allow"
     return finding(
         "campaign_weekly_cap", answer, name=_name(action, facts), cap=cap, so_far=amount(after.week, policy),
         projected=amount(after.projected, policy),

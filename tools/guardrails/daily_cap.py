@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook
-from tools.guardrails.rule import Rule, amount, finding
+from tools.guardrails.rule import Rule, amount, finding, lowers
 
 
 def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
@@ -17,8 +17,7 @@ def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
     if seen is None:
         return finding("daily_cap", "refuse", cap=cap, after=None, before=None)
     after, before = seen.after.day, seen.before.day
-    # A change that does not raise the worst case is never held back by a cap that something else already broke.
-    answer = "allow" if after <= cap.minor or after <= before else "refuse"
+    answer = "allow" if after <= cap.minor or lowers(action, facts) else "refuse"
     return finding("daily_cap", answer, cap=cap, after=amount(after, policy), before=amount(before, policy))
 
 

@@ -149,11 +149,11 @@ def _span(rows: Iterable[tuple[Platform, int, int]], spent: int, days: int) -> S
     return Span(day, spent + day, spent + day + later * days)
 
 
-def week_answer(before: Span, after: Span, cap: int) -> Answer:
-    """Refuse when what is certain by tonight passes the cap, ask when only the days left would; never for no more than before."""
-    if after.week > cap and after.week > before.week:
-        return "refuse"
-    return "ask" if after.projected > cap and after.projected > before.projected else "allow"
+def week_answer(after: Span, cap: int, *, lowers: bool) -> Answer:
+    """Refuse when what is certain by tonight passes the cap, ask when only the days left would; never what only takes money away."""
+    if lowers:
+        return "allow"
+    return "refuse" if after.week > cap else "ask" if after.projected > cap else "allow"
 
 
 def worst_today(action: Action | None, facts: Facts, policy: Policy) -> Money | None:

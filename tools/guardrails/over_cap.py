@@ -8,13 +8,9 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook
-from tools.guardrails.rule import Rule, amount, finding
+from tools.guardrails.rule import Rule, amount, finding, lowers
 
 Spending = PublishCampaign | SetBudget | ResumeCampaign
-
-
-def _lowers(action: Spending, facts: Facts) -> bool:
-    return isinstance(action, SetBudget) and facts.campaign is not None and action.daily_budget < facts.campaign.daily_budget
 
 
 def _judge_day(action: Spending, facts: Facts, policy: Policy) -> Finding:
@@ -25,7 +21,7 @@ def _judge_day(action: Spending, facts: Facts, policy: Policy) -> Finding:
     spent = seen.spent
     if spent <= cap.minor and seen.platform_spent > own_cap.minor:
         spent, cap = seen.platform_spent, own_cap
-    answer = "allow" if spent <= cap.minor or _lowers(action, facts) else "refuse"
+    answer = "allow" if spent <= cap.minor or lowers(action, facts) else "refuse"
     return finding("over_cap", answer, spent=amount(spent, policy), cap=cap)
 
 
@@ -35,7 +31,7 @@ def _judge_week(action: Spending, facts: Facts, policy: Policy) -> Finding:
     if facts.budget is None or seen is None:
         return finding("over_weekly_cap", "refuse", spent=None, cap=cap)
     spent = facts.budget.spent_week_before_today.minor + seen.spent
-    answer = "allow" if spent <= cap.minor or _lowers(action, facts) else "refuse"
+    answer = "allow" if spent <= cap.minor or lowers(action, facts) else "refuse"
     return finding("over_weekly_cap", answer, spent=amount(spent, policy), cap=cap)
 
 

@@ -10,7 +10,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook, week_answer
-from tools.guardrails.rule import Rule, amount, finding
+from tools.guardrails.rule import Rule, amount, finding, lowers
 
 CampaignSpend = PublishCampaign | SetBudget | ResumeCampaign
 
@@ -24,7 +24,7 @@ def _judge_day(action: CampaignSpend, facts: Facts, policy: Policy) -> Finding:
     own = (
         action.platform in policy.guardrails.financial.platform_daily_cap
     )  # without a cap of its own the workspace's rule says it all
-    answer = "refuse" if own and after > cap.minor and after > before else "allow"
+    answer = "refuse" if own and after > cap.minor and not lowers(action, facts) else "allow"
     return finding(
         "platform_daily_cap", answer, platform=action.platform, cap=cap, after=amount(after, policy), before=amount(before, policy)
     )  # fmt: skip
@@ -37,7 +37,7 @@ def _judge_week(action: CampaignSpend, facts: Facts, policy: Policy) -> Finding:
         return finding("platform_weekly_cap", "refuse", platform=action.platform, cap=cap, so_far=None, projected=None)
     after = seen.platform_after
     own = action.platform in policy.guardrails.financial.platform_weekly_cap
-    answer = week_answer(seen.platform_before, after, cap.minor) if own else "allow"
+    answer = week_answer(after, cap.minor, lowers=lowers(action, facts)) if own else "allow"
     return finding(
         "platform_weekly_cap", answer, platform=action.platform, cap=cap, so_far=amount(after.week, policy),
         projected=amount(after.projected, policy),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from knowledge.domain.action import Action, PauseCampaign
+from knowledge.domain.action import Action, PauseCampaign, SetBudget
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
@@ -48,6 +48,14 @@ def emergency(action: Action, facts: Facts) -> bool:
 def restoring(facts: Facts) -> bool:
     """Whether the action restores exactly what the ledger says was before. An agent's undo is judged like any other change."""
     return facts.restores is not None and not facts.proposer.startswith("agent:")
+
+
+def lowers(action: Action, facts: Facts) -> bool:
+    """Whether the action only takes money away: a cap that is broken already must not stand in the way of that.
+
+    Switching on, or raising, is no such thing even when the day's worst case already counts the amount.
+    """
+    return isinstance(action, SetBudget) and facts.campaign is not None and action.daily_budget < facts.campaign.daily_budget
 
 
 def by_person(facts: Facts) -> bool:
