@@ -240,7 +240,6 @@ def replay(settings: Settings, wanted: str | None) -> dict[str, Any]:
     """Makes one decision again (an action's judgements, or a decision of the optimizer), or all of them."""
     from runtime.db import audit_reads
     from runtime.db.judgements import law
-    from runtime.jobs.history import optimizer_policy
     from tools.replay import replay_decision, replay_judgement
 
     one = None if wanted is None else _id(wanted)
@@ -252,7 +251,7 @@ def replay(settings: Settings, wanted: str | None) -> dict[str, Any]:
             tally.take(replay_judgement(kept, law=edition))
         async for decision in audit_reads.decisions(conn, decision_id=one):
             tally.decided += 1
-            tally.take(replay_decision(decision, optimizer_policy))
+            tally.take(replay_decision(decision))
         if one is not None:
             if tally.judged + tally.decided == 0:
                 raise ConfigError([f"{one} is neither an action nor a decision of the record"])

@@ -6,7 +6,7 @@ Pure. What comes in is text as it was kept; what comes out is compared as text, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -22,8 +22,6 @@ from knowledge.domain.verdict import Answer, Finding, Verdict
 from tools.guardrails import RULES, judge
 from tools.guardrails.rule import Rule
 
-Dials = Callable[[Policy], dict[str, Any]]
-"""The optimizer's dials of a policy (runtime.jobs.history.optimizer_policy)."""
 FIGURES: TypeAdapter[list[CampaignFigures]] = TypeAdapter(list[CampaignFigures])
 SEVERITY: Mapping[str, int] = {"allow": 0, "ask": 1, "refuse": 2}
 
@@ -213,14 +211,15 @@ class Round:
 def decision_round(
     history: dict[str, Any], dials: dict[str, Any], figures: list[CampaignFigures], at: datetime, policy: Policy
 ) -> Round:
-    """What the loop decides from what it saw. The history is taken as its kept text says it, so that a replay sees the very same.
+    """What the loop decides from what it saw. History and dials are taken as their kept texts say them, so that a replay sees the
+    very same.
 
     Raises what `tools.optimizer.decide` and `build_document` raise.
     """
     from tools.optimizer import decide
 
     seen: dict[str, Any] = json.loads(canonical(history))
-    proposals = decide(seen, dials)
+    proposals = decide(seen, json.loads(canonical(dials)))
     document = build_document(at, proposals, figures, currency=policy.currency, decided_by=policy.targets.strategy)
     return Round(document, proposals, seen)
 
@@ -231,22 +230,22 @@ def redecide(kept: Decision, policy: Policy, dials: dict[str, Any]) -> Round:
     return decision_round(json.loads(kept.history_text), dials, figures, kept.at.astimezone(UTC), policy)
 
 
-def replay_decision(kept: Decision, dials: Dials) -> Replayed:
-    """Decides again from the stored history and compares the document to the letter."""
+def replay_decision(kept: Decision) -> Replayed:
+    """Decides again from the stored history and dials, and compares the document, and every digit proposed, to the letter."""
     what = "decision"
     found = decision_problem(kept)
     if found is not None:
         return Replayed(kept.id, kept.at, what, False, problem=found)
     assert kept.policy_text is not None  # decision_problem has looked
     try:
-        policy = Policy.model_validate_json(kept.policy_text)
-        again = redecide(kept, policy, dials(policy))
+        told = _told(kept.told_text or "{}")
+        again = redecide(kept, Policy.model_validate_json(kept.policy_text), told["dials"])
     except (ValidationError, ValueError, KeyError):
         return Replayed(kept.id, kept.at, what, False, problem="unreadable")
     replayed = canonical(again.document)
     if replayed != kept.document_text:
         return _different(kept.id, kept.at, what, kept.document_text, replayed, other_law=False)
-    recorded = _told(kept.told_text or "{}").get("proposals_hash")
+    recorded = told["proposals_hash"]
     if recorded != again.proposals_hash:
         return Replayed(kept.id, kept.at, what, False, recorded, again.proposals_hash, "proposals")
     return Replayed(kept.id, kept.at, what, True)

@@ -156,6 +156,7 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
             document=document,
             history=history,
             figures=figures,
+            dials=dials,
             proposals_hash=made.proposals_hash,
             policy=policy,
             workspace=policy.workspace,

@@ -159,7 +159,7 @@ async def test_decisions_reports_and_the_blacklist_are_found_again(database: Dat
     async with database.transaction() as tx:
         for _ in range(2):
             await tx.decisions.add(
-                strategy="bayes", document={"v": 1}, history={"x": Decimal("1.50")}, figures=[], policy=policy_with(), proposals_hash="h",
+                strategy="bayes", document={"v": 1}, history={"x": Decimal("1.50")}, figures=[], policy=policy_with(), dials={}, proposals_hash="h",
                 at=clock.now(), decision_id=same,
             )  # fmt: skip
         (decision,) = await tx.decisions.list()

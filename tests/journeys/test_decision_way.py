@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import httpx
 
@@ -11,9 +12,12 @@ from knowledge.domain.action import SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
+from runtime.db import audit_reads
+from runtime.db.judgements import law
 from runtime.jobs import care, marketing
 from runtime.settings import Schedules
 from tests.journeys.town import ANA, NEVER, PASSWORD, RUI, Town, living
+from tools.replay import replay_decision, replay_judgement
 
 LAUNCHES = NEVER.model_copy(update={"launch": "0 9 * * *", "publish": "*/30 * * * *"})
 
@@ -106,7 +110,13 @@ async def test_from_product_to_decision(database_url: str, tmp_path) -> None:  #
         # A small raise of the winner needs nobody; the platform shows it to the cent.
         raised = SetBudget(platform=winner_on, campaign_id=winner, daily_budget=Money.of("46.37", "BRL"))
         receipt = await town.house.gate.submit(
-            Proposal(action=raised, key="raise", proposer=marketing.MEDIA_BUYER, why=Message(id="why.new_campaign"))
+            Proposal(
+                action=raised,
+                key="raise",
+                proposer=marketing.MEDIA_BUYER,
+                why=Message(id="why.new_campaign"),
+                confidence=Decimal("0.9"),
+            )
         )
         assert receipt.done, receipt.findings
         platform = {c["id"]: c for c in town.book("ads")["campaigns"]}
@@ -122,6 +132,13 @@ async def test_from_product_to_decision(database_url: str, tmp_path) -> None:  #
         assert entry["action_type"] == "PAUSE" and len(history_hash) == 64
         kinds = [r[0] for r in await town.rows("select kind from audit_log where action_id = :id order by seq", id=action_id)]
         assert kinds[-1] == "action.done" and kinds[0] in ("action.authorised", "action.waiting")
+        # Every decision of this story, the engine's and the gate's, is made again from its record alone, to the letter.
+        async with town.house.db.engine.connect() as conn:
+            judged = [replay_judgement(j, law=law()) async for j in audit_reads.judgements(conn)]
+            rounds = [replay_decision(d) async for d in audit_reads.decisions(conn)]
+            assert [r.as_dict() for r in (*judged, *rounds) if not r.identical] == []
+            assert len(judged) >= len(kinds) and len(rounds) == 2
+            assert not (await audit_reads.gaps(conn)).any
         await care.alerts(town.house, now)
         await town.clean()
 
