@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,6 +41,17 @@ class Verdict(BaseModel):
         answers: list[Answer] = [f.answer for f in kept]
         answer: Answer = max(answers, key=lambda a: _SEVERITY[a]) if answers else "refuse"
         return cls(answer=answer, findings=kept, policy_version=policy_version)
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """As JSON values, made once: a pass of the gate writes the same verdict into several rows. Not to be changed."""
+        return self.model_dump(mode="json")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy says its own words: what was made of the original's is left behind."""
+        copied = super().model_copy(update=update, deep=deep)
+        cast(dict[str, Any], copied.__dict__).pop("plain", None)
+        return copied
 
     @property
     def reasons(self) -> tuple[Finding, ...]:

@@ -65,7 +65,7 @@ class PgGateTx:
         return _record(row) if row else None
 
     async def insert(self, record: ActionRecord, ticket: Ticket | None) -> bool:
-        action, facts, verdict = record.action, canonical(record.facts), canonical(record.verdict)
+        action, facts, verdict = record.action, canonical(record.facts), canonical(record.verdict.plain)
         written = await self._do(
             "insert into actions (id, workspace, kind, platform, campaign_id, conversation_id, lead_id, args, fingerprint,"
             " idempotency_key, proposer_kind, proposer_id, why, evidence, expected, confidence, correlation_id, status, verdict,"

@@ -97,7 +97,7 @@ async def test_authorised_but_forgotten_action_is_judged_again(bench: Bench) -> 
     """A process died between its decision and its claim; an hour later the world is another one."""
     await bench.running(amount="100")
 
-    async def dies(_: str) -> None:
+    async def dies(*_: object) -> None:
         raise RuntimeError("power cut")
 
     execute, bench.gate.execute = bench.gate.execute, dies  # type: ignore[method-assign, assignment]

@@ -56,7 +56,7 @@ class Gate:
         """
         record = await deciding.decide(self._core, proposal)
         if record.status == "authorised":
-            return await performing.execute(self._core, record.id, known=record)
+            return await self.execute(record.id, record)
         if record.status in ("executing", "unknown"):
             async with self._core.books.transaction() as tx:
                 alive = await self._core.alive(tx, record)
@@ -64,9 +64,12 @@ class Gate:
                 return await care.recover_one(self._core, record.id)
         return receipt(record)
 
-    async def execute(self, action_id: str) -> Receipt:
-        """Performs an authorised action, or looks into one whose outcome is unknown. One caller gets the claim."""
-        return await performing.execute(self._core, action_id)
+    async def execute(self, action_id: str, known: ActionRecord | None = None) -> Receipt:
+        """Performs an authorised action, or looks into one whose outcome is unknown. One caller gets the claim.
+
+        `known` is the action as this process recorded it a moment ago; it saves a read.
+        """
+        return await performing.execute(self._core, action_id, known=known)
 
     async def echoed(self, conversation_id: str, words: str, external_id: str) -> Receipt | None:
         """The line itself told of a text that left; None when no such text of this conversation is open."""
