@@ -244,7 +244,8 @@ class Episode:
             self.judge.asked_for.setdefault(action_id, []).append(proposal.action)
         receipt: Receipt | None = await self._by(gate, gate.submit(proposal))
         if receipt is not None:
-            if receipt.action_id != action_id:
+            asked: ActionRecord | None = self.books.one("actions", action_id)
+            if receipt.action_id != action_id and (asked is None or asked.status != "replaced"):
                 self.judge.breach(f"key {proposal.key} answered with another action")
             self._told(receipt.action_id, receipt.status)
         return receipt
@@ -505,6 +506,9 @@ class Episode:
         outcome: Outcome | None = await self._by(gate, gate.resume(kill.id, chance.choice(DECIDERS)))
         if outcome is not None and not outcome.ok and self.books.one("kills", kill.id)["lifted_at"] is None:
             self.judge.kills.append((kill.scope, kill.target))
+        # A kill that was told "it is set already" at the same moment was set before it was lifted.
+        still = {(row["kill"].scope, row["kill"].target) for row in self.books.rows("kills") if row["lifted_at"] is None}
+        self.judge.kills[:] = [told for told in self.judge.kills if told in still]
 
     # -- time, care, weather --------------------------------------------------------------------------------------------------
 
