@@ -6,6 +6,7 @@ from fastapi import APIRouter, WebSocket
 
 from runtime.cockpit import live
 from runtime.cockpit.auth import ensure_user
+from runtime.cockpit.decisions import add_decisions
 from runtime.cockpit.deps import ChatAnswer, ChatPort, CockpitDeps, CockpitSettings, GatePort
 from runtime.cockpit.forms import add_forms
 from runtime.cockpit.pages import add_pages
@@ -16,12 +17,13 @@ __all__ = ["ChatAnswer", "ChatPort", "CockpitDeps", "CockpitSettings", "GatePort
 
 def build_router(deps: CockpitDeps) -> APIRouter:
     """Everything under `deps.prefix` (include it without another prefix). Signs people in by itself: outer layers must let
-    these paths through: /, /login, /logout, /partials, /chat, /approvals/*, /actions/*, /alerts/*, /kill*, /locale, /theme,
-    /live, /static/cockpit/*."""
+    these paths through: /, /login, /logout, /partials, /chat, /approvals*, /actions/*, /undo, /stops, /audit, /settings, /alerts/*,
+    /kill*, /locale, /theme, /live, /static/cockpit/*."""
     web = Web(deps)
     router = APIRouter(prefix=deps.prefix, route_class=web.route_class(), include_in_schema=False)
     add_pages(router, web)
     add_forms(router, web)
+    add_decisions(router, web)
     hub = live.Hub(web.reads)
 
     @router.websocket("/live")

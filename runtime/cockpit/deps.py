@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -10,7 +10,7 @@ from knowledge.domain.action import Actor
 from knowledge.domain.clock import Clock
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
-from tools.gate import Outcome
+from tools.gate import Outcome, UndoPlan
 
 if TYPE_CHECKING:
     from runtime.db.uow import Database
@@ -29,16 +29,25 @@ class ChatAnswer:
 
 
 class GatePort(Protocol):
-    """The one door, as the cockpit needs it (tools.gate.Gate is one). Actors come from the session, never from the form.
-
-    An object that also has `async undo(action_id, actor) -> Outcome` gets an undo button on reversible actions.
-    """
+    """The one door, as people use it (tools.gate.Gate is one). Actors come from the session, never from the form."""
 
     async def approve(self, action_id: str, actor: Actor, fingerprint: str | None = None) -> Outcome:
         """Approves exactly the arguments the manager saw; re-judged on fresh facts. A changed action is an Outcome too."""
         ...
 
+    async def approve_many(self, requests: Iterable[tuple[str, str | None]], actor: Actor) -> list[Outcome]: ...
     async def reject(self, action_id: str, actor: Actor, reason: str) -> Outcome: ...
+    async def reject_many(self, action_ids: Iterable[str], actor: Actor, reason: str) -> list[Outcome]: ...
+    async def preview(self, action_id: str, actor: Actor, changes: dict[str, Any]) -> Outcome: ...
+    async def edit(
+        self, action_id: str, actor: Actor, changes: dict[str, Any], reason: str, fingerprint: str | None = None
+    ) -> Outcome: ...
+    async def extend(self, action_id: str, actor: Actor, hours: int) -> Outcome: ...
+    async def act_early(self, action_id: str, actor: Actor) -> Outcome: ...
+    async def withdraw(self, action_id: str, actor: Actor, reason: str) -> Outcome: ...
+    async def undo_plan(self, action_id: str) -> UndoPlan: ...
+    async def undo(self, action_id: str, actor: Actor, why: str = "") -> Outcome: ...
+    async def undo_batch(self, correlation_id: str, actor: Actor, why: str = "") -> list[Outcome]: ...
     async def kill(self, scope: KillScope, target: str | None, actor: Actor, reason: str) -> Outcome:
         """Sets a stop that holds from the return of this call on. `target` is None for scope all."""
         ...

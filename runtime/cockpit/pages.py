@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from runtime.cockpit import about
 from runtime.cockpit.auth import Session
 from runtime.cockpit.regions import REGIONS, Regions
+from runtime.cockpit.speak import Speaker
 from runtime.cockpit.web import Web
 from runtime.cockpit.words import Words
 from runtime.db.action_reads import ActionRow
 
 CHAT_LINES = 30
+About = Callable[[Web, Speaker, Session, Request], Awaitable[dict[str, Any]]]
 
 
 async def chat_context(web: Web, session: Session, locale: str) -> dict[str, Any]:
@@ -61,16 +65,43 @@ def add_pages(router: APIRouter, web: Web) -> None:
         context |= await chat_context(web, session, web.locale(request))
         return web.page(request, "chat.html", session, context | {"last_event": await web.reads.last_event(), "page": "chat"})
 
+    @router.get("/approvals")
+    async def queue(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        session = await web.guard.require(request)
+        last = await web.reads.last_event()
+        regions, context = Regions(web, web.speaker(request), session), dict[str, Any]()
+        for name in ("status", "approvals", "scheduled", "refusals"):
+            context |= await regions.context(name)
+        return web.page(request, "approvals.html", session, context | {"last_event": last, "page": "approvals"})
+
     @router.get("/approvals/{action_id}")
-    async def card_page(request: Request, action_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    @router.get("/actions/{action_id}")
+    async def action_page(request: Request, action_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         session = await web.guard.require(request)
         row = await web.reads.action(action_id)
         if row is None or not visible(row, session):
             return web.problem(request, session, "error.not_found", 404)
-        say = web.speaker(request)
-        context = await Regions(web, say, session).context("status")
-        context |= {"card": say.card(row), "last_event": await web.reads.last_event(), "page": "card"}
-        return web.page(request, "card.html", session, context)
+        context = await Regions(web, web.speaker(request), session).context("status")
+        context |= await about.action(web, web.speaker(request), session, row)
+        return web.page(request, "action.html", session, context | {"last_event": await web.reads.last_event(), "page": "action"})
+
+    async def shown(request: Request, name: str, make: About) -> Response:
+        session = await web.guard.require(request)
+        context = await Regions(web, web.speaker(request), session).context("status")
+        context |= await make(web, web.speaker(request), session, request)
+        return web.page(request, f"{name}.html", session, context | {"last_event": await web.reads.last_event(), "page": name})
+
+    @router.get("/stops")
+    async def stops(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return await shown(request, "stops", about.stops)
+
+    @router.get("/audit")
+    async def audit(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return await shown(request, "audit", about.audit)
+
+    @router.get("/settings")
+    async def settings(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return await shown(request, "settings", about.settings)
 
     @router.get("/static/cockpit/{name:path}")
     async def static(request: Request, name: str) -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -11,20 +11,23 @@ from typing import Any
 
 from knowledge.domain.facts import Facts
 from knowledge.domain.money import EXPONENTS, Money
-from runtime.cockpit import figures
+from runtime.cockpit import cards, edits, figures
 from runtime.cockpit.auth import Session
-from runtime.cockpit.speak import REVERSIBLE, Speaker
+from runtime.cockpit.speak import Speaker
 from runtime.cockpit.web import Web
+from runtime.db.action_reads import ActionRow
 from runtime.db.cockpit_reads import Counts, DayRow
 from tools.guardrails.exposure import worst_today
 
-REGIONS = ("status", "kpis", "approvals", "alerts", "chart", "campaigns", "feed")
-MAX_CARDS, MAX_FEED, MAX_ALERTS, MAX_CAMPAIGNS, MAX_MARKS = 20, 20, 10, 8, 40
+REGIONS = ("status", "kpis", "approvals", "scheduled", "alerts", "chart", "campaigns", "refusals", "feed")
+MAX_CARDS, MAX_FEED, MAX_ALERTS, MAX_CAMPAIGNS, MAX_MARKS, MAX_REFUSALS = 20, 20, 10, 8, 40, 5
+REFUSALS = timedelta(days=3)
+"""How long a refusal is news."""
 CHART_DAYS = 30
 
 _TOUCHES: dict[str, tuple[str, ...]] = {
-    "approval": ("approvals", "feed", "kpis"),
-    "action": ("feed", "kpis", "approvals", "chart", "campaigns"),
+    "approval": ("approvals", "scheduled", "refusals", "feed", "kpis"),
+    "action": ("feed", "kpis", "approvals", "scheduled", "refusals", "chart", "campaigns"),
     "kill": ("status", "feed", "approvals"),
     "alert": ("alerts",),
     "message": ("kpis",),
@@ -76,6 +79,8 @@ class Regions:
             "status": self._status,
             "kpis": self._kpis,
             "approvals": self._approvals,
+            "scheduled": self._scheduled,
+            "refusals": self._refusals,
             "alerts": self._alerts,
             "chart": self._chart,
             "campaigns": self._campaigns,
@@ -99,11 +104,24 @@ class Regions:
         kills = await self._reads.kills()
         return {"kills": kills, "all_stopped": any(kill.scope == "all" for kill in kills)}
 
+    def view(self, row: ActionRow) -> dict[str, Any]:
+        """A card with the forms of who looks at it: what may be edited, and why a yes of theirs would not count."""
+        say, session = self._say, self._session
+        blocked = cards.may_not(say, row, str(session.actor), session.role) if session.may("manager") else None
+        waiting = row.ticket_status == "pending"
+        return {"card": cards.card(say, row), "fields": edits.fields(say, row) if waiting else [], "blocked": blocked}
+
     async def _approvals(self) -> dict[str, Any]:
-        rows = await self._reads.pending(MAX_CARDS)
-        if not self._session.may("manager"):
-            rows = [row for row in rows if row.kind.startswith("campaign.")]
-        return {"cards": [self._say.card(row) for row in rows]}
+        rows = await self._reads.pending(MAX_CARDS, people=self._session.may("manager"))
+        return {"views": [self.view(row) for row in rows], "most_hours": self._policy.autonomy.max_approval_hours}
+
+    async def _scheduled(self) -> dict[str, Any]:
+        rows = await self._reads.scheduled(MAX_CARDS, people=self._session.may("manager"))
+        return {"coming": [cards.card(self._say, row) for row in rows], "most_hours": self._policy.autonomy.max_approval_hours}
+
+    async def _refusals(self) -> dict[str, Any]:
+        rows = await self._reads.refusals(self._now - REFUSALS, MAX_REFUSALS, people=self._session.may("manager"))
+        return {"refused": [cards.card(self._say, row) for row in rows]}
 
     async def _alerts(self) -> dict[str, Any]:
         rows = await self._reads.alerts(MAX_ALERTS)
@@ -111,9 +129,8 @@ class Regions:
 
     async def _feed(self) -> dict[str, Any]:
         manager = self._session.may("manager")
-        may_undo = manager and hasattr(self._web.deps.gate, "undo")
         rows = await self._reads.feed(MAX_FEED, people=manager)
-        return {"feed": [self._say.line(row, may_undo=may_undo) for row in rows]}
+        return {"feed": [self._say.line(row, may_undo=manager) for row in rows]}
 
     async def _campaigns(self) -> dict[str, Any]:
         rows = await self._reads.campaigns(self._today, MAX_CAMPAIGNS)
@@ -276,4 +293,4 @@ def _over(revenue: int | None, spend: int | None) -> Decimal | None:
     return None if revenue is None or not spend else Decimal(revenue) / Decimal(spend)
 
 
-__all__ = ["REGIONS", "REVERSIBLE", "Kpi", "Regions", "touched"]
+__all__ = ["REGIONS", "Kpi", "Regions", "touched"]

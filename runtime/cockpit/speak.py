@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -21,12 +21,9 @@ from runtime.cockpit.words import Words
 from runtime.db.action_reads import ActionRow
 
 SPENDS = frozenset(kind.model_fields["kind"].default for kind in SPENDING)
-SOON = timedelta(hours=1)
-SHARE_RULES = frozenset({"approval_above", "max_increase", "confidence"})
-"""Rules whose limit is a share, not an amount or a count."""
 COLUMNS = ("day", "date", "platform", "campaign", "campaign_id", "name", "status", "budget", "impressions", "clicks", "spend",
     "conversions", "orders", "revenue", "roas")  # fmt: skip
-REVERSIBLE = frozenset({"campaign.set_budget", "campaign.pause", "campaign.resume"})
+REVERSIBLE = frozenset({"campaign.publish", "campaign.set_budget", "campaign.pause", "campaign.resume"})
 
 
 @dataclass(frozen=True)
@@ -37,39 +34,6 @@ class Difference:
     before: str
     after: str
     delta: str | None = None
-
-
-@dataclass(frozen=True)
-class FindingView:
-    rule: str
-    answer: str
-    answer_label: str
-    text: str
-    numbers: str
-
-
-@dataclass(frozen=True)
-class Card:
-    """One action for a person: what, why, what if not, evidence, policy, worst case, deadline."""
-
-    row: ActionRow
-    title: str
-    priority: str
-    difference: tuple[Difference, ...]
-    why: str
-    otherwise: str
-    worst: str
-    expires: str | None
-    soon: bool
-    confidence: str | None
-    findings: tuple[FindingView, ...]
-    asked: int
-    evidence_columns: tuple[str, ...]
-    evidence: tuple[tuple[str, ...], ...]
-    expected: tuple[tuple[str, str], ...]
-    by: str
-    status: str
-    error: str | None
 
 
 @dataclass(frozen=True)
@@ -90,7 +54,7 @@ class Speaker:
         self.words = words
         self.numbers = numbers
         self._render = render
-        self._now = now
+        self.now = now
 
     def message(self, stored: Mapping[str, Any] | Message | None) -> str | None:
         """The sentence of a stored message. One whose words are missing is shown by id and parameters, so that nothing hides."""
@@ -139,6 +103,8 @@ class Speaker:
         return row.campaign_name or row.args.get("name") or row.campaign_id
 
     def _subject(self, row: ActionRow) -> str:
+        if row.kind == "autonomy.grant":
+            return self.words.find(f"act.{row.args.get('action_kind')}") or str(row.args.get("action_kind"))
         return " · ".join(part for part in (self.platform(row.platform), self._campaign(row)) if part)
 
     def _direction(self, row: ActionRow) -> str:
@@ -151,7 +117,7 @@ class Speaker:
     def _budgets(self, row: ActionRow) -> tuple[Money | None, Money | None]:
         """(the platform's budget when it was judged, the one asked for)."""
         campaign = (row.facts or {}).get("campaign") or {}
-        return _money(campaign.get("daily_budget")), _money(row.args.get("daily_budget"))
+        return money_of(campaign.get("daily_budget")), money_of(row.args.get("daily_budget"))
 
     def act(self, row: ActionRow) -> str:
         return self.words.find(f"act.{self._direction(row)}") or row.kind
@@ -172,85 +138,50 @@ class Speaker:
             if before is not None and after is not None and before.currency == after.currency:
                 ratio = after.ratio_to(before)
                 delta = None if ratio is None else self.numbers.percent(ratio - 1, signed=True)
-            return (Difference(words("diff.budget"), shown, self.numbers.money(after), delta),)
+            rows = [Difference(words("diff.budget"), shown, self.numbers.money(after), delta)]
+            if row.kind == "campaign.publish":
+                rows += self._launch(row)
+            return tuple(rows)
         if row.kind in ("campaign.pause", "campaign.resume"):
             delivery = ((row.facts or {}).get("campaign") or {}).get("delivery")
             known = {"active": words("diff.active"), "paused": words("diff.paused")}
             before_text = known.get(str(delivery), words("diff.unknown") if delivery is None else str(delivery))
             after_text = words("diff.paused" if row.kind == "campaign.pause" else "diff.active")
             return (Difference(words("diff.status"), before_text, after_text),)
+        if row.kind == "autonomy.grant":
+            return self._grant(row)
         shown_text = row.args.get("text")
         if isinstance(shown_text, str):
             return (Difference(words("diff.text"), DASH, shown_text),)
         return ()
 
-    def _findings(self, row: ActionRow) -> tuple[FindingView, ...]:
-        order = {"refuse": 0, "ask": 1, "allow": 2}
-        found: list[dict[str, Any]] = list((row.verdict or {}).get("findings") or [])
-        return tuple(
-            FindingView(
-                rule=item["rule"],
-                answer=item["answer"],
-                answer_label=self.words(f"answer.{item['answer']}"),
-                text=self.message(item["message"]) or DASH,
-                numbers=self._numbers(item.get("numbers") or {}, shares=item["rule"] in SHARE_RULES),
-            )
-            for item in sorted(found, key=lambda item: order.get(item["answer"], 3))
-        )
+    def _launch(self, row: ActionRow) -> list[Difference]:
+        """What a new campaign would show, and to whom."""
+        args = row.args
+        told = [f"{c.get('headline')} — {c.get('text')}" for c in args.get("creatives") or []]
+        ages = f"{args.get('age_min')}–{args.get('age_max')}"
+        parts = [("edit.creative", text) for text in told]
+        parts += [
+            ("edit.landing_url", str(args.get("landing_url"))),
+            ("edit.audience", f"{', '.join(args.get('countries') or ())} · {ages}"),
+        ]
+        return [Difference(self.words(label), "", text) for label, text in parts]
 
-    def _numbers(self, numbers: Mapping[str, Any], *, shares: bool) -> str:
-        return " · ".join(f"{self.name(key)} {self._number(key, value, shares=shares)}" for key, value in numbers.items())
+    def _grant(self, row: ActionRow) -> tuple[Difference, ...]:
+        """What a grant of autonomy would let machines do."""
+        args, words, n = row.args, self.words, self.numbers
+        most = args.get("max_change")
+        parts = [
+            (words("grant.bound"), n.money(money_of(args.get("max_amount")))),
+            (words("grant.change"), words("grant.by_dial") if most is None else n.percent(Decimal(str(most)))),
+            (words("grant.count"), n.decimal(args.get("max_count"), 0)),
+            (words("grant.until"), n.moment(datetime.fromisoformat(str(args["expires_at"])))),
+        ]
+        return tuple(Difference(label, words("grant.asks"), value) for label, value in parts)
 
-    def _number(self, key: str, value: Any, *, shares: bool = False) -> str:
-        if value is not None and (key in ("increase", "change", "confidence", "probability") or (shares and key == "limit")):
-            return self.numbers.percent(Decimal(str(value)), signed=key in ("increase", "change"))
-        if key == "kind":
-            return self.words.find(f"act.{value}") or str(value)
-        return self.numbers.any(value)
-
-    def card(self, row: ActionRow) -> Card:
-        """Everything an approval shows. Reads nothing: all of it was stored when the action was judged."""
-        columns: list[str] = []
-        for line in row.evidence:
-            columns += [key for key in line if key not in columns]
-        columns = self.columns(columns)
-        expected = dict(row.expected or {})
-        otherwise = self.message(expected.pop("otherwise", None))
-        if otherwise is None and row.expires_at is not None:
-            otherwise = self.words("approvals.otherwise_expire", when=self.numbers.moment(row.expires_at))
-        expires, soon = None, False
-        if row.expires_at is not None:
-            left = row.expires_at - self._now
-            expires, soon = self.words("approvals.expired"), left < SOON
-            if left.total_seconds() > 0:
-                expires = self.words("approvals.expires", span=self.numbers.duration(left))
-        findings = self._findings(row)
-        return Card(
-            row=row,
-            title=self.title(row),
-            priority=self.words.find(f"priority.{row.priority}") or str(row.priority or ""),
-            difference=self.difference(row),
-            why=self.message(row.why) or DASH,
-            otherwise=otherwise or DASH,
-            worst=self._worst(row),
-            expires=expires,
-            soon=soon,
-            confidence=None if row.confidence is None else self.numbers.percent(Decimal(row.confidence)),
-            findings=findings,
-            asked=sum(1 for finding in findings if finding.answer != "allow"),
-            evidence_columns=tuple(self.name(key) for key in columns),
-            evidence=tuple(tuple(self.numbers.any(line.get(key)) for key in columns) for line in row.evidence),
-            expected=tuple((self.name(key), self._number(key, value)) for key, value in expected.items()),
-            by=self.who(row.proposer_kind, row.proposer_id),
-            status=self.status(row.status),
-            error=self.message(row.error),
-        )
-
-    def _worst(self, row: ActionRow) -> str:
-        """The most it may cost before its ticket expires. A pause costs nothing by its nature; a missing figure is said."""
-        if row.exposure is not None:
-            return self.numbers.money(row.exposure)
-        return self.words("approvals.no_worst" if row.kind in SPENDS else "approvals.no_spend")
+    def spends(self, kind: str) -> bool:
+        """Whether actions of this kind can raise what is spent."""
+        return kind in SPENDS
 
     def line(self, row: ActionRow, *, may_undo: bool) -> FeedLine:
         """One line of the feed: done things in the past tense, all others with their status before them."""
@@ -264,7 +195,8 @@ class Speaker:
             tone = "bad" if bad else "wait" if row.status == "waiting" else "quiet"
         why = self.message(row.error)
         if why is None and row.status == "refused":
-            why = next((f.text for f in self._findings(row) if f.answer == "refuse"), None)
+            found: list[dict[str, Any]] = list((row.verdict or {}).get("findings") or [])
+            why = next((self.message(item["message"]) for item in found if item["answer"] == "refuse"), None)
         if why is None and row.status == "rejected":
             why = row.decision_reason
         if why is None:
@@ -278,7 +210,8 @@ class Speaker:
         return scope if kill.target is None else f"{scope}: {self.platform(kill.target)}"
 
 
-def _money(value: Any) -> Money | None:
+def money_of(value: Any) -> Money | None:
+    """A stored amount; None when there is none or it is not one."""
     try:
         return None if value is None else Money.model_validate(value)
     except ValidationError:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -151,7 +153,7 @@ class Web:
         response = RedirectResponse(f"{self.deps.prefix}{path}" or "/", status_code=303)
         secret = session.secret if session else self._visitor(request)
         if flash is not None:
-            text = json.dumps([flash.tone, flash.text[:1500], [d[:300] for d in flash.details[:4]]])
+            text = json.dumps([flash.tone, flash.text[:1000], [d[:280] for d in flash.details[:5]]], ensure_ascii=False)
             packed = base64.urlsafe_b64encode(text.encode()).decode()
             self.guard.put(response, _FLASH, f"{packed}.{sign(secret, packed)}", seconds=60)
         return response
@@ -216,6 +218,30 @@ class Web:
                 return guarded
 
         return CockpitRoute
+
+
+async def field(request: Request, name: str) -> str:
+    """One text field of the form, trimmed; empty when absent."""
+    value = (await request.form()).get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def back(request: Request, prefix: str) -> str:
+    """The page of ours that a form came from, as a path without the prefix; the front page when it is not ours."""
+    referer = urlsplit(request.headers.get("referer", ""))
+    path = referer.path.removeprefix(prefix)
+    if referer.netloc != request.headers.get("host") or not path.startswith("/") or path.startswith("//"):
+        return "/"
+    return path
+
+
+def valid_id(text: str) -> bool:
+    """Whether a path part is one of our ids."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_partial(request: Request) -> bool:

@@ -14,6 +14,7 @@ from knowledge.domain.books import Vote
 from knowledge.domain.facts import KillSwitch
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
+from runtime.db.audit_reads import verify_chain
 from runtime.db.uow import Database
 
 
@@ -200,7 +201,9 @@ class ActionReads:
 
     async def lifted(self, limit: int) -> list[Lifted]:
         """Stops of the past, the last lifted first."""
-        rows = await self._all("select * from kill_switches where lifted_at is not null order by lifted_at desc, id limit :n", n=limit)
+        rows = await self._all(
+            "select * from kill_switches where lifted_at is not null order by lifted_at desc, id limit :n", n=limit
+        )
         return [Lifted(_stop(row), row.lifted_by, row.lifted_at) for row in rows]
 
     async def record(self, limit: int, *, action_id: str | None = None, kind: str | None = None, people: bool = True) -> list[Step]:
@@ -220,6 +223,11 @@ class ActionReads:
             n=limit,
         )
         return [Step(r.seq, r.at, r.kind, r.actor, r.action_id, r.payload, r.hash) for r in rows]
+
+    async def verified(self) -> tuple[int, int | None]:
+        """(rows of the record, number of the first that does not fit its chain or None), recomputed from end to end."""
+        async with self._engine.connect() as connection:
+            return await verify_chain(connection)
 
     async def agreements(self) -> list[Agreed]:
         """Per kind of action: how often people decided, and how often as the house had proposed."""

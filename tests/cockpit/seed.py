@@ -30,6 +30,7 @@ POLICY = Policy(
             weekly_cap=Money.of("1500.00", "BRL"),
             max_campaign_budget=Money.of("200.00", "BRL"),
             pause_asks_above=Money.of("5000.00", "BRL"),
+            reserve_share=Decimal(0),
         )
     ),
     autonomy=Autonomy(level=1),
@@ -245,7 +246,7 @@ async def seed(database: Database, gate: Gate, clock: SettableClock) -> dict[str
         return receipt.action_id
 
     raised = Message(id="seed.raise", params={"roas": "3,1", "lost": "22 %"})
-    await ask(
+    marca = await ask(
         "marca",
         SetBudget(platform="google", campaign_id="c-marca", daily_budget=brl("29.00")),
         raised,
@@ -318,4 +319,4 @@ async def seed(database: Database, gate: Gate, clock: SettableClock) -> dict[str
     async with database.transaction() as tx:
         drop = {"id": "seed.roas_drop", "params": {"name": "Promo Inverno", "drop": "23 %"}}
         await tx.alerts.open("roas:c-inverno", kind="roas_drop", severity="warning", message=drop, at=end - timedelta(hours=3))
-    return {"pause": pause, "publish": publish, "budget": budget}
+    return {"pause": pause, "publish": publish, "budget": budget, "marca": marca}

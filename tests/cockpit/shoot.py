@@ -25,6 +25,15 @@ def main(out: Path) -> None:
             migrate(server.url)
             settings = {"demo": True, "demo_credentials": (PEOPLE["manager"], PASSWORD)}
             with House(server.url, START, **settings) as house, sync_playwright() as play:
+                pages = {
+                    "approvals": "/approvals",
+                    "action": f"/actions/{house.ids['budget']}",
+                    "done": f"/actions/{house.ids['marca']}",
+                    "edit": f"/approvals/{house.ids['budget']}/edit",
+                    "stops": "/stops",
+                    "audit": "/audit?verify=1",
+                    "settings": "/settings",
+                }
                 browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
                 for theme in ("light", "dark"):
                     for width in (390, 1360):
@@ -46,6 +55,10 @@ def main(out: Path) -> None:
                             page.locator("#plot canvas").wait_for()
                             page.wait_for_timeout(300)
                             page.screenshot(path=str(out / f"cockpit-{theme}-{width}-{locale}.png"), full_page=True)
+                            for name, path in pages.items():
+                                page.goto(f"{house.url}{path}")
+                                page.wait_for_timeout(150)
+                                page.screenshot(path=str(out / f"{name}-{theme}-{width}-{locale}.png"), full_page=True)
                             context.close()
                 browser.close()
 

@@ -102,13 +102,14 @@ def test_the_kill_switch_stops_writes_and_is_resumed(house: House, open_page: Op
         return [finding.rule for finding in receipt.findings if finding.answer == "refuse"]
 
     assert "kill_switch" in house.run(try_resume)
-    page.get_by_role("button", name="Retomar").click()
+    page.locator(".stopbar summary", has_text="Retomar").click()
+    page.get_by_role("button", name="Confirmar retomada").click()
     page.locator(".stopbar").wait_for(state="detached")
 
 
 def test_a_live_event_draws_the_page_again_without_losing_what_is_open(house: House, open_page: Open) -> None:
     page = open_page()
-    card(page, house, "budget").locator(".more summary").click()
+    card(page, house, "budget").locator("> .more > summary").click()
     card(page, house, "pause").focus()
 
     async def raise_alert() -> None:
@@ -122,7 +123,7 @@ def test_a_live_event_draws_the_page_again_without_losing_what_is_open(house: Ho
     house.run(raise_alert)
     page.get_by_text("Gasto do dia em 84 % do teto.").wait_for()
     assert time.monotonic() - started < 2
-    assert card(page, house, "budget").locator(".more").evaluate("box => box.open")
+    assert card(page, house, "budget").locator("> .more").evaluate("box => box.open")
     assert card(page, house, "pause").evaluate("card => card === document.activeElement")
 
 

@@ -5,7 +5,7 @@
   if (!root) return;
 
   // -- live: a socket says which regions changed, htmx fetches them ---------------------------------------------------
-  const REGIONS = ["status", "kpis", "approvals", "alerts", "chart", "campaigns", "feed"];
+  const REGIONS = ["status", "kpis", "approvals", "scheduled", "alerts", "chart", "campaigns", "refusals", "feed"];
   const dirty = new Set();
   let last = Number(root.dataset.last);
   let socket = null;
@@ -130,9 +130,9 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select");
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
     if (event.key === "Escape" && typing) {
-      const box = typing.closest("[data-reject]");
+      const box = typing.closest("details.act");
       if (box) {
         box.open = false;
         box.closest("[data-card]")?.focus();
@@ -150,7 +150,13 @@
       if (!box) return;
       box.open = true;
       box.querySelector("[data-reason]").focus();
-    } else if (key === "/") document.getElementById("ask")?.focus();
+    } else if (key === "e" && card) {
+      const box = card.querySelector("[data-edit]");
+      if (!box) return;
+      box.open = true;
+      box.querySelector("input:not([type=hidden]), textarea").focus();
+    } else if (key === "x" && card) card.querySelector("[data-pick]")?.click();
+    else if (key === "/") document.getElementById("ask")?.focus();
     else if (key === "?") document.getElementById("keys")?.showPopover();
     else return;
     event.preventDefault();

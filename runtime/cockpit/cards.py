@@ -1,0 +1,268 @@
+"""A request, a scheduled action or a refusal as a person decides on it: which rule, which number, which limit, and what to do.
+
+The cockpit's templates, the JSON API and the terminal all show this one reading of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from knowledge.domain.books import Vote
+from knowledge.domain.campaign import CampaignStatus
+from knowledge.domain.money import Money
+from knowledge.domain.outcome import expectation_of
+from runtime.cockpit.numbers import DASH
+from runtime.cockpit.speak import Difference, Speaker, money_of
+from runtime.db.action_reads import ActionRow
+
+SOON = timedelta(hours=1)
+LIMITS = ("limit", "cap")
+MEASURED = ("spent", "moved", "touched", "increase", "change", "times", "drop", "after", "projected", "done", "hours", "impressions",
+    "length", "roas", "confidence", "asked", "proposed", "budget", "words", "value", "facts", "level")  # fmt: skip
+"""Numbers of a finding in the order in which one of them is the one that met the limit."""
+SHARES = frozenset({"increase", "change", "confidence", "probability", "share", "drop", "touched", "paused", "pause_limit", "most"})
+SHARE_RULES = frozenset({"approval_above", "max_increase", "confidence", "cumulative_change", "rollback", "strategy_change"})
+"""Rules whose limit is a share, not an amount or a count."""
+INNER = frozenset({"own", "grant", "left"})
+"""Numbers that are for machines."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One rule's word: the sentence, which ends with what to do, and in figures the number measured and the limit it met."""
+
+    rule: str
+    answer: str
+    answer_label: str
+    text: str
+    measured: tuple[str, str] | None
+    limit: tuple[str, str] | None
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """A vote as people read it."""
+
+    who: str
+    role: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Card:
+    """One action for a person. Everything in it was stored when the action was judged."""
+
+    row: ActionRow
+    title: str
+    priority: str
+    status: str
+    difference: tuple[Difference, ...]
+    reasons: tuple[Reason, ...]
+    passed: tuple[Reason, ...]
+    why: str
+    by: str
+    confidence: str | None
+    expected: tuple[tuple[str, str], ...]
+    week: tuple[tuple[str, str], ...]
+    read_at: datetime | None
+    evidence_columns: tuple[str, ...]
+    evidence: tuple[tuple[str, ...], ...]
+    worst: str
+    otherwise: str
+    left: str | None
+    soon: bool
+    late: bool
+    votes: tuple[Said, ...]
+    needed: str | None
+    edited_by: str | None
+    error: str | None
+
+
+def card(say: Speaker, row: ActionRow) -> Card:
+    """The card of a row, in the speaker's language, at the speaker's moment."""
+    findings = tuple(reason(say, item) for item in _findings(row))
+    columns: list[str] = []
+    for line in row.evidence:
+        columns += [key for key in line if key not in columns]
+    columns = say.columns(columns)
+    until = row.not_before if row.status == "scheduled" else row.expires_at
+    left, soon = _left(say, row, until)
+    campaign: Mapping[str, Any] = (row.facts or {}).get("campaign") or {}
+    read_at = campaign.get("read_at")
+    return Card(
+        row=row,
+        title=say.title(row),
+        priority=say.words.find(f"priority.{row.priority}") or "",
+        status=say.status(row.status),
+        difference=say.difference(row),
+        reasons=tuple(f for f in findings if f.answer != "allow"),
+        passed=tuple(f for f in findings if f.answer == "allow"),
+        why=say.message(row.why) or DASH,
+        by=say.who(row.proposer_kind, row.proposer_id),
+        confidence=None if row.confidence is None else say.numbers.percent(Decimal(row.confidence)),
+        expected=_expected(say, row),
+        week=_week(say, campaign),
+        read_at=datetime.fromisoformat(read_at) if isinstance(read_at, str) else None,
+        evidence_columns=tuple(say.name(key) for key in columns),
+        evidence=tuple(tuple(number(say, key, line.get(key)) for key in columns) for line in row.evidence),
+        worst=_worst(say, row),
+        otherwise=_otherwise(say, row, until),
+        left=left,
+        soon=soon,
+        late=until is not None and until <= say.now,
+        votes=tuple(Said(say.actor(vote.by), say.words(f"role.{vote.role}"), vote.at) for vote in row.votes),
+        needed=_needed(say, row),
+        edited_by=say.actor(row.edited_by) if row.edited_by else None,
+        error=say.message(row.error),
+    )
+
+
+def may_not(say: Speaker, row: ActionRow, actor: str, role: str) -> str | None:
+    """Why this person's yes would not count, in words, before they press; the gate has the last word. None when it would."""
+    by = f"{row.proposer_kind}:{say.who(row.proposer_kind, row.proposer_id)}"
+    if actor == by:
+        return say.words("approvals.own")
+    if actor == row.edited_by and not row.narrower:
+        return say.words("approvals.own_edit")
+    if row.role == "admin" and role != "admin":
+        return say.words("approvals.role_needed", role=say.words("role.admin"))
+    if any(vote.by == actor for vote in row.votes):
+        return say.words("approvals.voted")
+    return None
+
+
+def reason(say: Speaker, item: Mapping[str, Any]) -> Reason:
+    """A stored finding in words."""
+    rule, answer = str(item["rule"]), str(item["answer"])
+    numbers = {key: value for key, value in (item.get("numbers") or {}).items() if key not in INNER}
+    shares = rule in SHARE_RULES
+    met = next((key for key in LIMITS if numbers.get(key) is not None), None)
+    seen = next((key for key in MEASURED if numbers.get(key) is not None), None)
+    return Reason(
+        rule=rule,
+        answer=answer,
+        answer_label=say.words(f"answer.{answer}"),
+        text=say.message(item["message"]) or DASH,
+        measured=None if seen is None else (say.name(seen), number(say, seen, numbers[seen])),
+        limit=None if met is None else (say.name(met), number(say, met, numbers[met], shares=shares)),
+        numbers=" · ".join(f"{say.name(key)} {number(say, key, value, shares=shares)}" for key, value in numbers.items()),
+    )
+
+
+def number(say: Speaker, key: str, value: Any, *, shares: bool = False) -> str:
+    """A stored number as people write it."""
+    if value is None:
+        return DASH
+    if (key in SHARES or (shares and key == "limit")) and not isinstance(value, Mapping):
+        try:
+            return say.numbers.percent(Decimal(str(value)), signed=key in ("increase", "change"))
+        except ArithmeticError:
+            return str(value)
+    if key == "kind":
+        return say.words.find(f"act.{value}") or str(value)
+    if key == "platform":
+        return say.platform(str(value)) or str(value)
+    return say.numbers.any(value)
+
+
+def _findings(row: ActionRow) -> list[dict[str, Any]]:
+    order = {"refuse": 0, "ask": 1, "allow": 2}
+    found: list[dict[str, Any]] = list((row.verdict or {}).get("findings") or [])
+    return sorted(found, key=lambda item: order.get(item["answer"], 3))
+
+
+def _left(say: Speaker, row: ActionRow, until: datetime | None) -> tuple[str | None, bool]:
+    if until is None:
+        return None, False
+    left = until - say.now
+    if left.total_seconds() <= 0:
+        return say.words("approvals.expired" if row.status != "scheduled" else "scheduled.due"), True
+    key = "scheduled.left" if row.status == "scheduled" else "approvals.expires"
+    return say.words(key, span=say.numbers.duration(left)), left < SOON
+
+
+def _worst(say: Speaker, row: ActionRow) -> str:
+    """The most it may cost before its request expires. A pause costs nothing by its nature; a missing figure is said."""
+    if row.exposure is not None:
+        return say.numbers.money(row.exposure)
+    return say.words("approvals.no_worst" if say.spends(row.kind) else "approvals.no_spend")
+
+
+def _otherwise(say: Speaker, row: ActionRow, until: datetime | None) -> str:
+    """What happens when nobody answers, and what that costs where the proposer said so."""
+    if until is None:
+        return DASH
+    if row.status == "scheduled":
+        return say.words("scheduled.otherwise", when=say.numbers.moment(until))
+    silence = say.words("approvals.otherwise_expire", when=say.numbers.moment(until))
+    cost = say.message((row.expected or {}).get("otherwise"))
+    return f"{cost} {silence}" if cost else silence
+
+
+def _needed(say: Speaker, row: ActionRow) -> str | None:
+    """Who must still say yes."""
+    if row.ticket_status != "pending":
+        return None
+    counted = sum(_counts(vote, row.role) for vote in row.votes)
+    role, missing = say.words(f"role.{row.role}"), row.quorum - counted
+    if row.quorum == 1:
+        return say.words("approvals.needs_one", role=role)
+    return say.words("approvals.needs", votes=counted, quorum=row.quorum, missing=missing, role=role)
+
+
+def _counts(vote: Vote, role: str) -> bool:
+    return role != "admin" or vote.role == "admin"
+
+
+def _expected(say: Speaker, row: ActionRow) -> tuple[tuple[str, str], ...]:
+    """(what, how much with its interval). An expectation that could not be computed says why."""
+    stored = row.expected or {}
+    known = expectation_of(row.expected)
+    if known is None:
+        return tuple((say.name(key), number(say, key, value)) for key, value in stored.items() if key != "otherwise")
+    if known.unknown is not None:
+        return ((say.words("expected.label"), say.words(f"expected.{known.unknown}")),)
+    share = say.numbers.percent(known.coverage)
+    return tuple(
+        (
+            say.words("expected.effect", metric=say.words(f"expected.{effect.metric}"), hours=effect.horizon_hours),
+            say.words(
+                "expected.interval",
+                mid=_signed(say, effect.mid),
+                share=share,
+                low=_signed(say, effect.low),
+                high=_signed(say, effect.high),
+            ),
+        )
+        for effect in known.effects
+    )
+
+
+def _signed(say: Speaker, amount: Money) -> str:
+    text = say.numbers.money(amount)
+    return f"+{text}" if amount.minor > 0 else text.replace("-", "−")
+
+
+def _week(say: Speaker, campaign: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The campaign's last seven days as the rules saw them; nothing for an action without a campaign."""
+    if not campaign:
+        return ()
+    spend, revenue = money_of(campaign.get("spend_7d")), money_of(campaign.get("revenue_7d"))
+    roas = revenue.ratio_to(spend) if spend is not None and revenue is not None and spend.currency == revenue.currency else None
+    status: CampaignStatus | None = campaign.get("status")
+    rows = [
+        (say.words("week.spend"), say.numbers.money(spend)),
+        (say.words("week.revenue"), say.numbers.money(revenue)),
+        (say.words("week.roas"), say.numbers.decimal(roas)),
+        (say.words("week.impressions"), say.numbers.decimal(campaign.get("impressions_7d"), 0)),
+        (say.words("week.status"), DASH if status is None else say.words.find(f"campaign_status.{status}") or str(status)),
+    ]
+    for key in ("launched_at", "last_raise_at"):
+        if campaign.get(key):
+            rows.append((say.words(f"week.{key}"), say.numbers.moment(datetime.fromisoformat(campaign[key]))))
+    return tuple(rows)
