@@ -24,6 +24,7 @@ from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Verdict
 from runtime.db import audit_write, gate_apply, gate_facts, grants, wire
+from runtime.db.engine import begin
 from runtime.db.judgements import Judged, LawBook
 from runtime.db.lease import alive
 from runtime.db.operations import LiveEvents
@@ -369,6 +370,13 @@ class PgGateTx:
         )
         return [_record(row) for row in rows]
 
+    async def done(self) -> list[ActionRecord]:
+        """Every done action that is no undo, the newest first."""
+        rows = await self._rows(
+            "select * from actions where status = 'done' and undo_of is null order by closed_at desc, decided_at desc, seq desc"
+        )
+        return [_record(row) for row in rows]
+
     # -- effects --------------------------------------------------------------------------------------------------------------
 
     async def refs(self, action: Action) -> Refs:
@@ -456,7 +464,7 @@ class PgGateBooks:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PgGateTx]:
-        async with self._engine.begin() as conn:
+        async with begin(self._engine) as conn:
             tx = PgGateTx(conn, self._crm_vendor, self._law)
             yield tx
             kept = await tx.tell_all()

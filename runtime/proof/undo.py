@@ -19,8 +19,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
-
 from knowledge.domain.action import CAMPAIGN, Actor, PublishCampaign
 from knowledge.domain.books import ActionRecord
 from knowledge.domain.campaign import PlatformCampaign
@@ -60,12 +58,7 @@ async def walk(on: Stage, *, meddle: bool = True) -> Tally:
     """Undoes everything that can be, through the house's own gate, and checks each answer against the platforms' fresh word."""
     tally, house = Tally(), on.house
     async with house.books.transaction() as tx:
-        rows = await tx.conn.execute(
-            text(
-                "select id from actions where status = 'done' and undo_of is null order by closed_at desc, decided_at desc, seq desc"
-            )
-        )
-        done = [record for row in rows.scalars() if (record := await tx.action(str(row))) is not None]
+        done = await tx.done()
     if meddle:
         tally.by_hand = await _by_hand(on, done)
     free = Gate(house.books, house.effects, lambda: _without_caps(house.policy()), on.clock, executor="proof-of-undo")

@@ -175,7 +175,7 @@ class Gate:
 
     async def resume(self, kill_id: str, actor: Actor) -> Outcome:
         """Lifts a kill switch. What it cancelled stays cancelled."""
-        return await switch.resume(self._core, kill_id, actor)
+        return await switch.lift(self._core, kill_id, actor)
 
     async def expire_due(self) -> int:
         """Rejects every request whose time is over. Returns how many."""

@@ -31,7 +31,7 @@ async def kill(core: Core, scope: Scope, target: str | None, actor: Actor, reaso
     return Outcome(ok=True, status="killed", message=Message(id="gate.killed", params={"scope": scope, "target": target or ""}))
 
 
-async def resume(core: Core, kill_id: str, actor: Actor) -> Outcome:
+async def lift(core: Core, kill_id: str, actor: Actor) -> Outcome:
     """Lifts a kill switch. What it cancelled stays cancelled: it must be proposed anew."""
     if not may_decide(actor):
         return no("gate.not_allowed", actor=str(actor))
