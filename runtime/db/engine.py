@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import greenlet_spawn
 
 _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 _TRANSACTION_POOLER_PORT = 6543
+_FRESH = 1.0
+"""Seconds for which a connection that just worked is taken to work still: asking costs as much as a statement."""
 
 
 class DatabaseUrlError(ValueError):
@@ -55,12 +62,11 @@ def with_database(url: str, name: str) -> str:
 
 
 def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 10) -> AsyncEngine:
-    """The engine for a DATABASE_URL. Connections are checked before use, so a restarted server costs no failed errand."""
+    """The engine for a DATABASE_URL. Connections that rested are checked before use, so a restarted server costs no failed errand."""
     engine = create_async_engine(
         normalise_url(url),
         pool_size=pool_size,
         max_overflow=max_overflow,
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={"application_name": "agente-ceo", "connect_timeout": 10},
     )
@@ -73,4 +79,50 @@ def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 10) -> Asy
         cursor.close()
         connection.commit()
 
+    _checked(engine.sync_engine)
     return engine
+
+
+def _checked(engine: Engine) -> None:
+    """Has the pool ask a connection that rested whether it still works; one that does not takes those of its age with it."""
+
+    @event.listens_for(engine, "checkin")
+    def returned(_connection: Any, record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        record.info["returned"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def taken(connection: Any, record: Any, _proxy: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        returned = record.info.get("returned")
+        if returned is None or time.monotonic() - returned < _FRESH:
+            return
+        try:
+            alive = engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError() from error
+        if not alive:
+            raise InvalidatePoolError()
+
+
+@asynccontextmanager
+async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """`engine.begin()` for errands of few statements: connecting and beginning, committing and returning, in one step each."""
+    held = await greenlet_spawn(_open, engine.sync_engine)
+    conn = AsyncConnection(engine, held)
+    try:
+        yield conn
+        await greenlet_spawn(_close, held)
+    except BaseException:
+        # To its end even when the errand was cancelled: a connection must not go back in mid-transaction.
+        await asyncio.shield(asyncio.ensure_future(conn.close()))
+        raise
+
+
+def _open(engine: Engine) -> Connection:
+    held = engine.connect()
+    held.begin()
+    return held
+
+
+def _close(held: Connection) -> None:
+    held.commit()
+    held.close()

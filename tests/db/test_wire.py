@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
 from sqlalchemy.exc import DBAPIError
 
 from runtime.db import wire
+from runtime.db.engine import begin, make_engine, with_database
 from runtime.db.uow import Database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,4 +70,44 @@ async def test_a_connection_that_the_server_closed_is_not_given_out_again(databa
         async with database.engine.begin() as conn:
             await wire.do(conn, "select pg_terminate_backend(pg_backend_pid())")
     async with database.engine.begin() as conn:
+        assert await wire.one(conn, "select 1 as one") == {"one": 1}
+
+
+async def test_an_errand_of_the_gate_commits_whole_or_not_at_all_also_when_it_is_cancelled(database: Database) -> None:
+    async def publish(kind: str, then: Callable[[], Awaitable[object]]) -> None:
+        async with begin(database.engine) as conn:
+            await wire.do(conn, "insert into live_events (kind, payload, at) values (:kind, '{}', now())", {"kind": kind})
+            await then()
+
+    async def fail() -> None:
+        raise RuntimeError("the errand fails")
+
+    await publish("kept", lambda: asyncio.sleep(0))
+    with pytest.raises(RuntimeError):
+        await publish("failed", fail)
+    cancelled = asyncio.create_task(publish("cancelled", lambda: asyncio.sleep(60)))
+    await asyncio.sleep(0.1)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    async with begin(database.engine) as conn:
+        assert await wire.rows(conn, "select kind from live_events") == [{"kind": "kept"}]
+    assert database.engine.sync_engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def test_a_connection_that_died_while_it_rested_costs_no_errand(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.db.engine._FRESH", 0.0)  # every connection counts as rested
+    async with begin(database.engine) as conn:
+        mine = await wire.one(conn, "select pg_backend_pid() as pid")
+    assert mine is not None
+    async with database.engine.connect() as one, database.engine.connect() as other:
+        await wire.one(one, "select 1 as one")
+        await wire.one(other, "select 1 as one")
+        pids = [row["pid"] for row in await wire.rows(one, "select pid from pg_stat_activity where datname = current_database()")]
+    killer = make_engine(with_database(database.engine.url.render_as_string(hide_password=False), "postgres"))
+    async with killer.begin() as conn:
+        for pid in pids:
+            await wire.do(conn, "select pg_terminate_backend(:pid)", {"pid": pid})
+    await killer.dispose()
+    async with begin(database.engine) as conn:
         assert await wire.one(conn, "select 1 as one") == {"one": 1}
