@@ -104,7 +104,7 @@ async def test_authorised_but_forgotten_action_is_judged_again(bench: Bench) -> 
     with pytest.raises(RuntimeError):
         await bench.submit(budget("110"), "k1")
     with pytest.raises(RuntimeError):
-        await bench.submit(budget("115"), "k2")
+        await bench.submit(budget("95"), "k2")
     bench.gate.execute = execute  # type: ignore[method-assign]
     assert await bench.beside().gate.recover() == []  # too fresh: its process may be about to claim it
     bench.clock.advance(timedelta(minutes=2))
