@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime import cli_autonomy, cli_record
+from runtime import cli_autonomy, cli_rates, cli_record
 from runtime.cli_talk import (
     BAD_INPUT,
     NO,
@@ -67,6 +67,7 @@ dead_app = typer.Typer(no_args_is_help=True, help="Webhooks that could not be pr
 for name, sub in (
     ("config", config_app), ("db", db_app), ("approvals", approvals_app), ("audit", cli_record.audit_app), ("dead-letters", dead_app),
     ("user", user_app), ("policy", cli_record.policy_app), ("autonomy", cli_autonomy.autonomy_app),
+    ("rates", cli_rates.rates_app),
 ):  # fmt: skip
     app.add_typer(sub, name=name)
 
