@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from knowledge.domain.action import Actor
+from runtime.api import AUDIENCE, PREFIX, build_api
 from runtime.cockpit.app import CockpitDeps, CockpitSettings, build_router
 from runtime.db.embedded import EmbeddedPostgres
 from runtime.desks import ManagerDesk
@@ -27,9 +28,8 @@ from runtime.wiring import House, build_house
 if TYPE_CHECKING:
     from runtime.sandbox.serve import ServerHandle
 
-AUDIENCE = "agente-ceo"
-OURS = ("/cockpit", "/cockpit/*", "/webhooks/*", "/media/*", "/healthz", "/readyz", "/metrics/prometheus")
-"""Paths that guard themselves: the cockpit by its sessions, webhooks by their signatures; the others tell nothing private."""
+OURS = ("/cockpit", "/cockpit/*", "/api/v1/*", "/webhooks/*", "/media/*", "/healthz", "/readyz", "/metrics/prometheus")
+"""Paths that guard themselves: the cockpit and the JSON API by their sessions and tokens, webhooks by their signatures; the others tell nothing private."""
 
 log = logging.getLogger("ceo.main")
 
@@ -100,30 +100,28 @@ def base_app(house: House, *, demo: bool, demo_credentials: tuple[str, str] | No
         app.mount("/media", StaticFiles(directory=house.media.root), name="media")
     operator = house.settings.operator
     label = operator.crew.model
-    app.include_router(
-        build_router(
-            CockpitDeps(
-                database=house.db,
-                clock=house.clock,
-                gate=house.gate,
-                chat=house,
-                settings=CockpitSettings(
-                    policy=house.policy(),
-                    default_locale=operator.locale,
-                    secure_cookies=secure_cookies,
-                    demo=demo,
-                    # A simulated clock runs hundreds of times faster: nobody should be signed out while reading.
-                    session_hours=24 * 365 if demo else 12,
-                    demo_credentials=demo_credentials,
-                    model_label=label,
-                    model_offline=label == "offline",
-                    quick_prompts={operator.locale: operator.quick_prompts} if operator.quick_prompts else {},
-                ),
-                prefix="/cockpit",
-                render=house.render,
-            )
-        )
+    deps = CockpitDeps(
+        database=house.db,
+        clock=house.clock,
+        gate=house.gate,
+        chat=house,
+        settings=CockpitSettings(
+            policy=house.policy(),
+            default_locale=operator.locale,
+            secure_cookies=secure_cookies,
+            demo=demo,
+            # A simulated clock runs hundreds of times faster: nobody should be signed out while reading.
+            session_hours=24 * 365 if demo else 12,
+            demo_credentials=demo_credentials,
+            model_label=label,
+            model_offline=label == "offline",
+            quick_prompts={operator.locale: operator.quick_prompts} if operator.quick_prompts else {},
+        ),
+        prefix="/cockpit",
+        render=house.render,
     )
+    app.include_router(build_router(deps))
+    app.mount(PREFIX, build_api(deps, house.settings.secrets.get("ceo_secret_key")))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

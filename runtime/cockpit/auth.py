@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runtime.db.uow import Database
 
 RANK: dict[str, int] = {"viewer": 0, "manager": 1, "admin": 2}
+API = "/api/v1"
 WINDOW = timedelta(minutes=15)
 BY_EMAIL, BY_ADDRESS = 5, 20
 """Failed logins within the window after which an e-mail or an address must wait."""
@@ -120,10 +121,16 @@ class Guard:
 
     def put(self, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
         """An HttpOnly cookie of ours; None lasts as long as the browser."""
-        response.set_cookie(name, value, max_age=seconds, path=self._path, secure=self._secure, httponly=True, samesite="lax")
+        for path in self._paths(name):
+            response.set_cookie(name, value, max_age=seconds, path=path, secure=self._secure, httponly=True, samesite="lax")
 
     def drop(self, response: Response, name: str) -> None:
-        response.delete_cookie(name, path=self._path, secure=self._secure, httponly=True, samesite="lax")
+        for path in self._paths(name):
+            response.delete_cookie(name, path=path, secure=self._secure, httponly=True, samesite="lax")
+
+    def _paths(self, name: str) -> tuple[str, ...]:
+        """The session is known to our pages and to the JSON API beside them, and to nothing else of this host."""
+        return (self._path, API) if name == self.session_cookie and self._path != "/" else (self._path,)
 
     async def session(self, request: Request | WebSocket) -> Session | None:
         """The live session of a request, or None."""
