@@ -70,8 +70,10 @@ def say(settings: Settings, message_id: str, **params: Any) -> str:
 
 
 def verify(settings: Settings, *, against: Path | None, anchor: str | None) -> dict[str, Any]:
-    """Recomputes the chain and compares it with the anchors of the data folder (or of another file), and with one given."""
+    """Recomputes the chain and compares it with the anchors of the data folder (or of another file), and with one given; then
+    compares what is kept beside it (facts, verdicts, policies, decisions) with what the chain says of it."""
     from runtime.db import audit_reads
+    from tools.replay import decision_problem, problem_of
 
     known = _anchors(settings, against, anchor)
 
@@ -82,6 +84,23 @@ def verify(settings: Settings, *, against: Path | None, anchor: str | None) -> d
         untold = gaps.judgements_untold + gaps.decisions_untold
         if broken is None and untold:
             broken = Break(seq + 1, "cut", "untold")
+        beside: str | None = None
+        if broken is None:
+            async for kept in audit_reads.judgements(conn):
+                if (found := problem_of(kept)) is not None:
+                    broken, beside = Break(kept.seq, "payload"), say(settings, f"replay.problem.{found}")
+                    break
+        if broken is None:
+            async for decision in audit_reads.decisions(conn):
+                if (found := decision_problem(decision)) is not None:
+                    broken, beside = Break(decision.seq or 0, "payload", decision.id), say(settings, f"replay.problem.{found}")
+                    break
+        if broken is None:
+            problem = None
+        elif beside is None:
+            problem = _problem(settings, broken, untold)
+        else:
+            problem = say(settings, "audit.beside", seq=broken.seq, what=beside)
         return {
             "ok": broken is None,
             "rows": rows,
@@ -89,7 +108,7 @@ def verify(settings: Settings, *, against: Path | None, anchor: str | None) -> d
             "anchors": len(known),
             "first_bad_seq": broken.seq if broken else None,
             "untold": untold,
-            "problem": _problem(settings, broken, untold) if broken else None,
+            "problem": problem,
         }
 
     return _run(settings, errand)

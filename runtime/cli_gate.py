@@ -193,18 +193,6 @@ def resume(settings: Settings, kill_id: str | None, *, everything: bool) -> dict
     return _run(settings, errand)
 
 
-def verify(settings: Settings) -> tuple[int, int | None]:
-    """(rows, seq of the first row that does not fit the chain or None)."""
-
-    async def errand(here: Counter) -> tuple[int, int | None]:
-        from runtime.db.audit_reads import verify_chain
-
-        async with here.db.transaction() as tx:
-            return await verify_chain(tx.conn)
-
-    return _run(settings, errand)
-
-
 def dead_letters(settings: Settings) -> list[dict[str, Any]]:
     """Webhooks that failed for good, without their content."""
 

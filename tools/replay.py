@@ -62,6 +62,7 @@ class Decision:
     policy_version: str
     policy_text: str | None
     told_text: str | None
+    seq: int | None = None
 
 
 Problem = Literal[

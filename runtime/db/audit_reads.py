@@ -23,7 +23,7 @@ _JUDGEMENTS = """select l.seq, l.kind, l.at, l.actor, l.action_id::text as actio
   from audit_log l left join judgements j on j.seq = l.seq left join policies p on p.version = j.policy_version
   where l.payload ? 'judgement'"""
 _DECISIONS = """select d.id::text as id, d.at, d.history::text as history, d.history_hash, d.figures::text as figures,
-    d.document::text as document, d.document_hash, d.policy_version, p.document as policy, l.payload_text as told
+    d.document::text as document, d.document_hash, d.policy_version, p.document as policy, l.payload_text as told, l.seq
   from decisions d left join policies p on p.version = d.policy_version
   left join audit_log l on l.kind = 'decision.made' and l.payload ->> 'decision_id' = d.id::text"""
 
@@ -171,6 +171,7 @@ async def decisions(
             policy_version=row["policy_version"],
             policy_text=row["policy"],
             told_text=row["told"],
+            seq=row["seq"],
         )
 
 

@@ -117,6 +117,8 @@ def test_a_touched_verdict_is_told_and_ends_with_1(lived: str) -> None:
     assert result.exit_code == 1
     assert said(result)["not_replayable"] == {"record_changed": 1}
     assert "changed since" in ceo("replay", "--all").stdout
+    verified = ceo("audit", "verify", "--json")
+    assert verified.exit_code == 1 and said(verified)["first_bad_seq"] == 4
 
 
 def test_an_action_without_any_judgement_on_record_is_no_success(lived: str) -> None:

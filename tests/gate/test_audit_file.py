@@ -100,7 +100,9 @@ def test_a_file_rewritten_from_end_to_end_is_betrayed_by_an_anchor_alone() -> No
     chained: list[Row] = []
     for row in forged:
         prev = chained[-1].hash if chained else ""
-        digest = chain_hash(prev, row.seq, row.at, row.kind, "user:eve" if row.seq == 6 else row.actor, row.action_id, row.payload_text)
+        digest = chain_hash(
+            prev, row.seq, row.at, row.kind, "user:eve" if row.seq == 6 else row.actor, row.action_id, row.payload_text
+        )
         actor = "user:eve" if row.seq == 6 else row.actor
         chained.append(Row(row.seq, row.at, row.kind, actor, row.action_id, row.payload_text, prev, digest))
     assert checked(resealed(chained)).broken is None
@@ -127,7 +129,9 @@ def test_an_anchor_of_after_the_export_is_none_of_its_business() -> None:
     assert checked(b"".join(export(WHOLE, until=START)), Anchor(START, 40, "f" * 64)).broken is None
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", b"{}\n", b"not json", b"\xff\xfe\n", b'{"audit":"agente-ceo/2"}\n', b"[" * 5000 + b"\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"{}\n", b"not json", b"\xff\xfe\n", b'{"audit":"agente-ceo/2"}\n', b"[" * 5000 + b"\n"]
+)
 def test_what_is_no_export_is_said_to_be_none(data: bytes) -> None:
     broken = checked(data).broken
     assert broken is not None and broken.line == 1
