@@ -1,4 +1,9 @@
-"""The kill switch: a covered write does not leave."""
+"""The kill switch: a covered write does not leave.
+
+A pause of a campaign is the one write that still does, the watchdog's first of all. Whoever pulls the switch wants the losses to end:
+what already runs at the platforms goes on spending without us, and a switch that also held the brake would keep it spending. A pause
+adds nothing to what may be spent, is in the record, and can be undone once the switch is lifted; a resume stays covered.
+"""
 
 from __future__ import annotations
 
