@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from knowledge.domain.clock import day_bounds, week_bounds
-from knowledge.domain.facts import BudgetFacts, Exposure, Reservation
+from knowledge.domain.action import PauseCampaign
+from knowledge.domain.clock import day_bounds
+from knowledge.domain.facts import BudgetFacts, Facts
 from knowledge.domain.money import Money
+from runtime.db import gate_facts
 from runtime.db.action_reads import ActionReads
 
 PEOPLE_KINDS = ("message.", "desk.", "crm.")
@@ -124,95 +125,16 @@ class CockpitReads(ActionReads):
         ]
 
     async def budget(self, now: datetime) -> BudgetFacts | None:
-        """The workspace's books of today and this week; None when a running campaign's budget is unknown or foreign.
+        """The workspace's books of today and this week; None when a campaign's budget is unknown or its currency has no rate.
 
-        Read without the budget lock: for people to look at, never to judge by.
+        The gate's own facts, read without its lock and without the platforms: for people to look at, never to judge by.
         """
-        zone, currency = self._policy.time_zone, self._policy.currency
-        day, day_end = day_bounds(now, zone)
-        week, week_end = week_bounds(now, zone)
-        local = day_bounds(now, zone)[0].astimezone(ZoneInfo(zone)).date()
-        monday = week.astimezone(ZoneInfo(zone)).date()
+        nobody = PauseCampaign(workspace=self._policy.workspace, platform="meta", campaign_id="-")
         async with self._engine.connect() as connection:
-            rows = await self._rows(
-                connection,
-                """
-                select c.id, c.platform, c.currency, c.daily_budget_minor as budget,
-                  c.status in ('active', 'testing', 'scaling') as delivering,
-                  coalesce((select sum(a.spend_minor) from analytics a where a.campaign_id = c.id and a.level = 'campaign'
-                    and a.hour is null and a.day = :today), 0)::bigint as spent,
-                  (select max(greatest(b.from_minor, b.to_minor)) from budget_changes b
-                    where b.campaign_id = c.id and b.at >= :day) as highest
-                from campaigns c where c.workspace = :workspace and c.external_id is not null
-                """,
-                today=local,
-                day=day,
-                workspace=self._policy.workspace,
-            )
-            held = await self._rows(
-                connection,
-                """
-                select r.action_id, r.campaign_id, r.platform, r.currency, r.exposure_minor,
-                  a.args #>> '{daily_budget,minor}' as budget
-                from reservations r join actions a on a.id = r.action_id
-                where r.workspace = :workspace and r.status = 'held'
-                """,
-                workspace=self._policy.workspace,
-            )
-            before = await self._rows(
-                connection,
-                """
-                select coalesce(sum(spend_minor), 0)::bigint as spent from analytics where workspace = :workspace
-                  and level = 'campaign' and hour is null and currency = :currency and day >= :monday and day < :today
-                """,
-                workspace=self._policy.workspace,
-                currency=currency,
-                monday=monday,
-                today=local,
-            )
-            changes = await self._rows(
-                connection, "select count(*) as n from budget_changes where at >= :day and at < :end", day=day, end=day_end
-            )
-        exposures: list[Exposure] = []
-        for r in rows:
-            if r.delivering and (r.budget is None or r.currency != currency):
-                return None
-            if not r.delivering and r.spent == 0:
-                continue
-            amount = Money(minor=r.budget or 0, currency=currency)
-            top = Money(minor=max(r.highest or 0, r.budget or 0), currency=currency)
-            spent = Money(minor=r.spent, currency=currency)
-            exposures.append(
-                Exposure(
-                    campaign_id=r.id,
-                    platform=r.platform,
-                    delivering=r.delivering,
-                    daily_budget=amount,
-                    highest_today=top,
-                    spent_today=spent,
-                )
-            )
-        reservations: list[Reservation] = []
-        for r in held:
-            if r.currency != currency:
-                return None
-            # A reservation without a budget of its own (a resume) holds its worst case; shown as it is, never less.
-            minor = int(r.budget) if r.budget is not None else r.exposure_minor
-            reservations.append(
-                Reservation(
-                    action_id=str(r.action_id),
-                    campaign_id=r.campaign_id,
-                    platform=r.platform,
-                    daily_budget=Money(minor=minor, currency=currency),
-                )
-            )
-        return BudgetFacts(
-            exposures=tuple(exposures),
-            reservations=tuple(reservations),
-            spent_week_before_today=Money(minor=before[0].spent, currency=currency),
-            days_left_after_today=round((week_end - day_end) / timedelta(days=1)),
-            adjustments_today=changes[0].n,
-        )
+            facts = await gate_facts.complete(
+                connection, Facts(now=now, proposer="system:cockpit"), nobody, None, self._policy, None
+            )  # fmt: skip
+        return None if facts.unreadable else facts.budget
 
     async def counts(self, now: datetime) -> Counts:
         """Conversations by owner, queue depths, processes, breakers, campaigns by status."""
