@@ -100,6 +100,16 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Act:
+    """One executed action on a campaign, as a time line needs it."""
+
+    action_id: str
+    campaign_id: str
+    kind: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Summary:
     """How expectations turned out: `message` says "12 of 15 inside the interval, bias +4 %"; per strategy and kind in `tallies`."""
 
@@ -122,7 +132,8 @@ class Outcomes(Repository):
         found: dict[str, list[Outcome]] = {}
         if ids:
             rows = await self.all(
-                "select * from outcomes where action_id = any(cast(:ids as uuid[])) order by action_id, headline desc, metric", ids=ids
+                "select * from outcomes where action_id = any(cast(:ids as uuid[])) order by action_id, headline desc, metric",
+                ids=ids,
             )
             for row in rows:
                 found.setdefault(str(row["action_id"]), []).append(_outcome(row))
@@ -182,6 +193,15 @@ class Outcomes(Repository):
             workspace=workspace, kinds=list(JUDGED), before=done_before, limit=limit,
         )  # fmt: skip
         return [str(row["id"]) for row in rows]
+
+    async def acts(self, *, workspace: str = DEFAULT_WORKSPACE) -> list[Act]:
+        """Everything that was done to campaigns, oldest first: what separates one action's days from another's."""
+        rows = await self.all(
+            """select id, campaign_id, kind, closed_at from actions where workspace = :workspace and status = 'done'
+                 and campaign_id is not null and kind = any(:kinds) order by closed_at, id""",
+            workspace=workspace, kinds=list(JUDGED),
+        )  # fmt: skip
+        return [Act(str(row["id"]), row["campaign_id"], row["kind"], row["closed_at"]) for row in rows]
 
     async def put(self, outcome: Outcome, *, workspace: str = DEFAULT_WORKSPACE) -> None:
         """Writes a verdict or its revision."""

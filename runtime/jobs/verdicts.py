@@ -12,13 +12,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
-
 from knowledge.domain.books import ActionRecord
 from knowledge.domain.grant import grant_of
 from knowledge.domain.money import EXPONENTS, Money
 from knowledge.domain.outcome import HORIZON_HOURS, Effect, EffectVerdict, Expectation, Interval, Metric, expectation_of
-from runtime.db.outcomes import JUDGED, Outcome, Outcomes, Range
+from runtime.db.outcomes import Outcome, Outcomes, Range
 from tools.verdicts import PRE_DAYS, Case, Day, Series, at_budget, horizon_days, judge, look_back
 
 if TYPE_CHECKING:
@@ -98,14 +96,8 @@ async def _ledger(house: House, records: Sequence[ActionRecord]) -> _Ledger:
         margins = {p.product.id: float(p.product.margin) for p in await tx.products.list()}
         changes = await tx.campaigns.budget_changes()
         read_at = await tx.outcomes.read_at()
-        rows = await tx.conn.execute(
-            text(
-                "select id, campaign_id, kind, closed_at from actions where workspace = :workspace and status = 'done'"
-                " and campaign_id is not null and kind = any(:kinds) order by closed_at, id"
-            ),
-            {"workspace": policy.workspace, "kinds": list(JUDGED)},
-        )
-        acts = [_Act(str(r.id), r.campaign_id, r.kind, r.closed_at, r.closed_at.astimezone(zone).date()) for r in rows]
+        done = await tx.outcomes.acts(workspace=policy.workspace)
+    acts = [_Act(a.action_id, a.campaign_id, a.kind, a.at, a.at.astimezone(zone).date()) for a in done]
     figures: dict[str, dict[date, Day]] = {}
     currencies: dict[str, str] = {}
     for day in days:
