@@ -115,7 +115,8 @@ def dials(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _shown(path: str, value: Any, locale: str) -> str:
     share = isinstance(value, Decimal) and path.rpartition(".")[2] in {
-        "max_single_increase", "approval_above", "alert_at", "min_confidence", "ctr", "cvr", "cpa_of_aov",
+        "max_single_increase", "approval_above", "alert_at", "min_confidence", "ctr", "cvr", "cpa_of_aov", "reserve_share", "max_reallocation",
+        "max_cumulative_increase", "strategy_touch_share", "strategy_pause_share", "rollback_drop",
     }  # fmt: skip
     if isinstance(value, dict):
         return ", ".join(f"{key} {format_value(item, locale)}" for key, item in value.items()) or "–"
