@@ -33,6 +33,7 @@ class Auditor:
             changed[action_id] = None
             if after == "waiting":
                 self._judge.asked.add(action_id)
+                self._judge.until.setdefault(action_id, self._judge.moment() + self._judge.policy.approval_time)
             if after not in MAY_BECOME.get(before, frozenset()):
                 self._judge.breach(f"action {action_id} went from {before} to {after}")
         self._read = len(journal)

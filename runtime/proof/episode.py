@@ -201,7 +201,7 @@ class Episode:
             await self.gates[0].resume(kill.id, ANA)
         self.judge.kills.clear()
         for _ in range(4):
-            self._pass(timedelta(hours=1, minutes=1))
+            self._pass(timedelta(hours=25, minutes=1))  # longer than any grace or request may be extended
             await self._care(self.gates[0])
             self.auditor.look()
         self.auditor.at_rest()
@@ -295,16 +295,9 @@ class Episode:
     def _some_action(self, chance: random.Random) -> Action:
         kind = chance.choices(("publish", "budget", "pause", "resume", "message"), (4, 8, 2, 3, 2))[0]
         if kind == "publish":
-            self.numbers += 1
-            name = f"new-{self.numbers}"
-            if chance.random() < 0.05 and self._ours():
-                name = chance.choice(self._ours()).campaign_id or name
-            return PublishCampaign(
-                platform=chance.choice(PLATFORMS), campaign_id=name, product_id="pia", name=name,
-                daily_budget=brl(chance.choice((500, 500, 1000, 1000, 2000, 2000, 3000, 5000, 8000, 12000, 17143))),
-                creatives=(Creative(id=f"{name}-1", headline="Pia", text="Pia em aço inox", image_url="https://x.example/i.jpg"),),
-                landing_url="https://x.example/pia",
-            )  # fmt: skip
+            old = chance.choice(self._ours()).campaign_id if chance.random() < 0.05 and self._ours() else None
+            minor = chance.choice((500, 500, 1000, 1000, 2000, 2000, 3000, 5000, 8000, 12000, 17143))
+            return self._publication(chance.choice(PLATFORMS), minor, old)
         if kind == "message":
             talk = chance.choice(("talk-0", "talk-1"))
             epoch = max(0, self.judge.talks[talk][1] - chance.choice((0, 0, 0, 1)))
@@ -328,6 +321,38 @@ class Episode:
         if chance.random() < 0.4:
             old = old.model_copy(update={"action": self._some_action(chance)})
         await self._submit(self._gate(chance), old)
+
+    def _crowd(self, chance: random.Random) -> list[Action]:
+        """Publications of which each one fits what is left of the day, and two do not."""
+        limits = self.policy.guardrails.financial
+        used = sum(self.judge.worst(unit, by_hand=True) for unit in self.judge.units.values())
+        found: list[Action] = []
+        for _ in range(3):
+            platform = chance.choice(PLATFORMS)
+            minor = int((limits.daily_cap.minor - used) * Decimal("0.8") / self.policy.multiplier(platform))
+            found.append(self._publication(platform, max(100, min(minor, limits.max_campaign_budget.minor))))
+        return found
+
+    async def op_crowd(self, chance: random.Random) -> None:
+        """Many ask while there is room for one."""
+        for action in self._crowd(chance):
+            await self._submit(self._gate(chance), self._proposal(chance, action))
+
+    async def op_approve_all(self, chance: random.Random) -> None:
+        """A tired manager says yes to everything, and then another one."""
+        waiting = [a.id for a in self.books.rows("actions") if a.status == "waiting"][-6:]
+        for actor in (ANA, RUI):
+            for action_id in waiting:
+                await self._approve(chance, self._gate(chance), action_id, actor)
+
+    def _publication(self, platform: Platform, minor: int, name: str | None = None) -> PublishCampaign:
+        self.numbers += 1
+        name = name or f"new-{self.numbers}"
+        return PublishCampaign(
+            platform=platform, campaign_id=name, product_id="pia", name=name, daily_budget=brl(minor),
+            creatives=(Creative(id=f"{name}-1", headline="Pia", text="Pia em aço inox", image_url="https://x.example/i.jpg"),),
+            landing_url="https://x.example/pia",
+        )  # fmt: skip
 
     async def op_spree(self, chance: random.Random) -> None:
         """The same raise again and again."""
@@ -436,6 +461,8 @@ class Episode:
         self.actions.append(new)
         edited = type(record.action).model_validate(record.action.args() | changes)
         self.judge.asked_for[new] = [edited]
+        if action_id in self.judge.until:
+            self.judge.until[new] = self.judge.until[action_id]
         after = getattr(edited, "daily_budget", None)
         if before and after and after.minor > max(before.minor, unit.budget if unit else 0):
             self.judge.editors[new] = str(actor)
@@ -445,7 +472,10 @@ class Episode:
         action_id = self._some_id(chance, "waiting", "scheduled")
         if action_id is not None:
             gate = self._gate(chance)
-            await self._by(gate, gate.extend(action_id, chance.choice(DECIDERS), chance.choice((0, 1, 2, 24, 100))))
+            hours, actor = chance.choice((0, 1, 2, 24, 100)), chance.choice(DECIDERS)
+            outcome: Outcome | None = await self._by(gate, gate.extend(action_id, actor, hours))
+            if action_id in self.judge.until and (outcome is None or outcome.ok):
+                self.judge.until[action_id] += timedelta(hours=hours)
 
     async def op_act_early(self, chance: random.Random) -> None:
         action_id = self._some_id(chance, "scheduled")
@@ -626,6 +656,20 @@ class Episode:
         if chance.random() < 0.3 and names[0] == "repeat" and self.proposals:  # the same intent twice at once
             proposal = chance.choice(self.proposals[-5:])
             calls = [lambda: self._submit(self.gates[0], proposal), lambda: self._submit(self.gates[1], proposal)]  # type: ignore[list-item]
+        if chance.random() < 0.15:  # a text, and somebody who takes the conversation or stops the sender
+            talk = chance.choice(("talk-0", "talk-1"))
+            self.numbers += 1
+            text = SendMessage(conversation_id=talk, lead_id="lead", text=f"Olá! ({self.numbers})", epoch=self.judge.talks[talk][1])
+            own = random.Random(chance.random())
+            calls = [
+                lambda: self._submit(self.gates[0], self._proposal(chance, text, SDR)),  # type: ignore[list-item]
+                lambda: self.op_talk(own) if own.random() < 0.7 else self.op_kill(own),
+            ]
+        elif chance.random() < 0.15:  # each fits, together they do not
+            calls = [
+                lambda one=one, gate=gate: self._submit(gate, self._proposal(chance, one, ANA))  # type: ignore[misc]
+                for one, gate in zip(self._crowd(chance), (*self.gates, self.gates[0]), strict=False)
+            ]
         waiting = self._some_id(chance, "waiting")
         if chance.random() < 0.3 and waiting is not None:  # two managers on one request
             one, two = random.Random(chance.random()), random.Random(chance.random())
@@ -688,7 +732,7 @@ def _broken(*_: object) -> Any:
 RACERS = ("propose", "propose", "propose", "approve", "approve", "reject", "edit", "kill", "lift", "care", "repeat", "withdraw",
           "act_early", "undo", "talk")  # fmt: skip
 _WEIGHTED: dict[str, int] = {
-    "propose": 30, "repeat": 5, "spree": 2, "approve": 16, "reject": 3, "withdraw": 2, "edit": 4, "extend": 2, "act_early": 3,
+    "propose": 30, "repeat": 5, "spree": 2, "crowd": 2, "approve_all": 2, "approve": 16, "reject": 3, "withdraw": 2, "edit": 4, "extend": 2, "act_early": 3,
     "undo": 3, "undo_batch": 1, "kill": 2, "lift": 8, "seconds": 4, "minutes": 4, "hours": 2, "border": 1, "spend": 4, "care": 6,
     "weather": 5, "fair_weather": 2, "lost_answers": 2, "by_hand": 3, "talk": 5, "race": 9, "death": 4,
     "with_a_broken_rule": 1, "with_an_unreadable_platform": 2,

@@ -72,6 +72,8 @@ class Judge:
         self.asked: set[str] = set()
         self.asked_for: dict[str, list[Action]] = {}
         """action -> what proposers or editors asked for under this id; more than one when a key was used again at the same moment"""
+        self.until: dict[str, datetime] = {}
+        """request -> when its time is over, as the policy and the people who extended it said"""
         self._yes: dict[str, dict[str, str]] = {}
         self._saying: list[tuple[str, str, str]] = []
         self.editors: dict[str, str] = {}
@@ -86,6 +88,9 @@ class Judge:
         self.lines: list[str] = []
 
     # -- time and money -------------------------------------------------------------------------------------------------------
+
+    def moment(self) -> datetime:
+        return self._clock.now()
 
     def today(self) -> date:
         return self._clock.now().astimezone(self._zone).date()
@@ -154,6 +159,9 @@ class Judge:
     def says_yes(self, action_id: str, actor: Actor) -> tuple[str, str, str]:
         """Somebody entitled presses the button; `said` tells what came of it."""
         pressed = (action_id, str(actor), actor.role or "")
+        until = self.until.get(action_id)
+        if until is not None and self._clock.now() >= until:
+            pressed = (f"{action_id} after its time", *pressed[1:])
         self._saying.append(pressed)
         return pressed
 
@@ -291,7 +299,9 @@ class Judge:
         stake: Money | None = getattr(action, "daily_budget", None)
         if stake is None and isinstance(action, ResumeCampaign):
             stake = Money(minor=unit.budget, currency=self.policy.currency)
-        need, least = self.policy.quorum(stake)
+        steps = [step for step in self.policy.autonomy.quorum if stake is not None and stake.minor > step.above.minor]
+        need = max((step.approvals for step in steps), default=1)
+        least = "admin" if any(step.role == "admin" for step in steps) else "manager"
         people = dict(self._yes.get(action_id, {})) | {who: role for about, who, role in self._saying if about == action_id}
         people.pop(str(proposer), None)
         people.pop(self.editors.get(action_id, ""), None)
