@@ -169,7 +169,7 @@ class Grants(Repository):
         """Headline verdicts of machines' actions of a kind (or of those that used one grant), newest first."""
         rows = await self.all(
             """select o.verdict from outcomes o join actions a on a.id = o.action_id
-               where o.workspace = :workspace and o.kind = :kind and o.headline
+               where o.workspace = :workspace and o.kind = :kind and o.headline and o.metric <> 'spend'
                  and (not cast(:machines as boolean) or a.proposer_kind <> 'user')
                  and (cast(:grant as uuid) is null or exists (
                    select 1 from grant_uses u where u.action_id = o.action_id and u.grant_id = cast(:grant as uuid)))

@@ -179,8 +179,12 @@ class Outcomes(Repository):
         return Summary(message=message, all=everything, tallies=tuple(tally(judged)))
 
     async def calibration(self, *, since: datetime, workspace: str = DEFAULT_WORKSPACE) -> list[dict[str, Any]]:
-        """The engine's `history["calibration"]`: per strategy and kind, how its expectations turned out. Empty before any verdict."""
-        found = (await self.summary(since=since, workspace=workspace)).tallies
+        """The engine's `history["calibration"]`: per strategy and kind, how its expectations turned out. Empty before any verdict.
+
+        Of headlines in profit or revenue: that a platform spends what it is given says nothing of the engine's judgement.
+        """
+        rows = await self.recent(since=since, workspace=workspace, limit=2000)
+        found = tally([row.judged() for row in rows if row.metric != "spend"])
         return [t.model_dump(mode="json") for t in found if t.judged]
 
     async def due(self, now: datetime, done_before: datetime, *, workspace: str = DEFAULT_WORKSPACE, limit: int = 500) -> list[str]:

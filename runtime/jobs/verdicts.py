@@ -157,9 +157,12 @@ def assess(record: ActionRecord, ledger: _Ledger) -> list[Outcome]:
 
 
 def _metrics(expectation: Expectation | None, margin_known: bool) -> list[Metric]:
-    if expectation is not None and expectation.effects:
-        return [effect.metric for effect in expectation.effects]
-    return ["profit", "spend"] if margin_known else ["revenue", "spend"]
+    """What was promised, the headline first; beside it, what the account's owner would ask about, promised or not."""
+    gain: Metric = "profit" if margin_known else "revenue"
+    if expectation is None or not expectation.effects:
+        return [gain, "spend"]
+    promised = [effect.metric for effect in expectation.effects]
+    return promised if {"profit", "revenue"} & set(promised) else [*promised, gain]
 
 
 def _ends(record: ActionRecord, ledger: _Ledger) -> date | None:

@@ -205,3 +205,16 @@ async def test_summary_and_calibration_come_from_the_headlines(street: Street) -
     assert render(summary.message, "en") == "1 of 1 inside the interval, bias 0%; 0 without a verdict."
     assert render(Message(id="outcome.summary", params=summary.message.params | {"sign": "+"}), "pt-BR").startswith("1 de 1")
     assert [(r["strategy"], r["kind"], r["judged"]) for r in rows] == [("bayes", "campaign.set_budget", 1)]
+
+
+async def test_spend_alone_promised_is_judged_and_profit_measured_but_calibrates_nothing(street: Street) -> None:
+    action_id = await raised(street, promise(("20", "60", "100")))
+    await four_days(street)
+    await street.read()
+    await run(street)
+    found = await street.outcomes(action_id)
+    assert found["spend"].headline and found["spend"].verdict == "as_expected" and found["spend"].better is None
+    assert (found["profit"].reason, found["profit"].measured is not None) == ("no_expectation", True)
+    async with street.db.transaction() as tx:
+        assert await tx.outcomes.calibration(since=street.clock.now() - timedelta(days=90)) == []
+        assert await tx.grants.answers("campaign.set_budget") == []
