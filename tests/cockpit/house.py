@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from knowledge.domain.action import Actor
 from knowledge.domain.clock import SettableClock
 from knowledge.domain.policy import Policy
+from runtime.api import PREFIX, build_api
 from runtime.cockpit.app import ChatAnswer, CockpitDeps, CockpitSettings, build_router, ensure_user
 from runtime.db.engine import make_engine
 from runtime.db.uow import Database
@@ -23,6 +24,7 @@ from tests.cockpit.seed import POLICY, make_gate, say, seed
 
 PEOPLE = {"viewer": "ver@loja.example", "manager": "gestora@loja.example", "admin": "dona@loja.example"}
 PASSWORD = "uma-senha-longa"
+SECRET = "a secret of the tests, long enough to sign with"
 
 
 class Echo:
@@ -94,13 +96,11 @@ class House:
         if self._seeded:
             self.ids = await seed(self.database, self.gate, self.clock)
         app = FastAPI(openapi_url=None)
-        app.include_router(
-            build_router(
-                CockpitDeps(
-                    self.database, self.clock, self.gate, Echo(), CockpitSettings(**self._settings), self._prefix, render=say
-                )
-            )
+        deps = CockpitDeps(
+            self.database, self.clock, self.gate, Echo(), CockpitSettings(**self._settings), self._prefix, render=say
         )
+        app.include_router(build_router(deps))
+        app.mount(PREFIX, build_api(deps, SECRET))
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
