@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +38,7 @@ from knowledge.domain.verdict import Finding
 from prompts.messages import LOCALES, catalogue, format_value, holes, render
 from tools.guardrails import RULES, judge
 
+LAW = Path(__file__).resolve().parents[2] / "tools" / "guardrails"
 NEW = facts(AGENT, campaign=None, budget=books())
 FALLEN = LastRaise(
     at=NOW - timedelta(days=3), from_budget=brl(40), to_budget=brl(50), spend_before=brl(100), revenue_before=brl(300),
@@ -192,3 +195,31 @@ def test_facts_of_older_records_still_parse() -> None:
     for row in old["budget"]["exposures"]:
         del row["spent_week"], row["start_of_day"], row["touched_today"]
     assert judge(set_budget("55"), Facts.model_validate(old), policy()).answer in ("ask", "refuse")
+
+
+def finding_calls() -> list[tuple[str, str, str, frozenset[str]]]:
+    """(file, rule, answer, parameter names) of every finding that the rules' source can make."""
+    found: list[tuple[str, str, str, frozenset[str]]] = []
+    for path in sorted(LAW.glob("*.py")):
+        for function in (n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.FunctionDef)):
+            for call in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
+                if not (isinstance(call.func, ast.Name) and call.func.id == "finding" and isinstance(call.args[0], ast.Constant)):
+                    continue
+                where: ast.AST = call.args[1] if not isinstance(call.args[1], ast.Name) else function
+                words = {n.value for n in ast.walk(where) if isinstance(n, ast.Constant) and n.value in ("allow", "ask", "refuse")}
+                if any(keyword.arg is None for keyword in call.keywords):
+                    continue  # **parameters: the cases above render them
+                given = frozenset(keyword.arg for keyword in call.keywords if keyword.arg)
+                found += [(path.name, str(call.args[0].value), str(word), given) for word in sorted(words)]
+    return found
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_finding_brings_what_its_sentence_needs(locale: str) -> None:
+    """A card is never empty because a parameter was forgotten on a rare path."""
+    calls = finding_calls()
+    assert len(calls) > 90
+    for file, rule, answer, given in calls:
+        text = catalogue(locale).get(f"guard.{rule}.{answer}")
+        if text is not None:  # a word of another call in the same function; tests/house knows which ones must exist
+            assert holes(text) <= given, f"{file}: guard.{rule}.{answer} needs {sorted(holes(text) - given)}"

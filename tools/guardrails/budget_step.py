@@ -31,7 +31,9 @@ def _judge_increase(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
     limit = policy.guardrails.financial.max_single_increase
     change = changes(action, facts)
     if change is None or facts.campaign is None:
-        return finding("max_increase", "refuse", increase=None, limit=limit)
+        return finding(
+            "max_increase", "refuse", increase=None, limit=limit, current=None, proposed=action.daily_budget, baseline=None
+        )
     answer = "allow" if change[0] <= limit else "refuse"
     return finding(
         "max_increase", answer, increase=change[0], limit=limit, current=facts.campaign.daily_budget, proposed=action.daily_budget,

@@ -55,7 +55,7 @@ def _judge(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
     licensed = policy.guardrails.compliance.licensed_brands
     found = named(everything(action), licensed)
     if found is None:
-        return finding("trademark", "allow", licensed=", ".join(licensed))
+        return finding("trademark", "allow", licensed=", ".join(licensed) or "-")
     return finding("trademark", "refuse" if found[1] else "ask", brand=found[0], licensed=", ".join(licensed) or "-")
 
 
