@@ -250,3 +250,85 @@ async def test_a_week_of_normal_days_stops_nothing(database_url: str, tmp_path: 
         assert await alerts(town) == []
         assert await town.one("select count(*) from schedule_ticks where schedule = 'watch' and finished_at is not null") >= 70
         await town.clean()
+
+
+async def test_a_stop_of_everything_does_not_hold_the_brake(town: Town) -> None:
+    """Under the kill switch nothing is published, raised or resumed, and what runs away is paused all the same."""
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=6)
+    await look(town)
+    assert (await town.house.gate.kill("all", None, RUI, "something is wrong")).ok
+    await overspend(town, "^meta", hours=1, factor=40.0)
+    await town.pass_time(hours=1)
+    assert (await look(town))["pauses"] == {ours["meta"]: "done"}
+    assert at_platform(town, "meta")["status"] == "PAUSED"
+
+
+async def test_room_is_freed_only_when_the_outcome_is_known(town: Town) -> None:
+    """An expired reservation of a finished action is freed; one whose action may have happened is not, and a person is told."""
+    ours = await two_campaigns(town)
+    await town.pass_time(minutes=5)
+    async with town.house.db.transaction() as tx:
+        await tx.conn.exec_driver_sql(
+            "update reservations set status = 'held', closed_at = null, expires_at = expires_at - interval '2 days'"
+        )
+        await tx.conn.exec_driver_sql(
+            "update actions set status = 'unknown', closed_at = null, executor = 'gone'"
+            f" where kind = 'campaign.publish' and campaign_id = '{ours['tiktok']}'"
+        )
+    done = await look(town)
+    assert (len(done["room"]["freed"]), len(done["room"]["stuck"])) == (1, 1)
+    held = dict(await town.rows("select campaign_id, status from reservations"))
+    assert held == {ours["meta"]: "settled", ours["tiktok"]: "held"}
+    assert await alerts(town, "room_stuck") == ["room_stuck"]
+    assert await town.one("select count(*) from audit_log where kind = 'reservation.expired'") == 1
+    await town.house.gate.recover()  # the look-up finds it on the platform
+    await town.pass_time(minutes=15)
+    assert (await look(town))["room"] == {"freed": [], "stuck": []}
+    assert await alerts(town, "room_stuck") == []
+    assert dict(await town.rows("select campaign_id, status from reservations"))[ours["tiktok"]] == "settled"
+
+
+async def test_a_raise_after_which_the_roas_fell_is_taken_back(town: Town) -> None:
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=2)
+    await look(town)
+    now = town.stage.clock.now()
+    campaign, raise_id = ours["meta"], await raised(town, ours["meta"], "44.00")
+    await town.pass_time(minutes=30)
+    # The days around the raise, as the platform might have told them: 4.0 before, 1.0 since.
+    async with town.house.db.transaction() as tx:
+        await tx.conn.exec_driver_sql(
+            f"update budget_changes set at = at - interval '4 days' where campaign_id = '{campaign}'"
+        )  # fmt: skip
+        await tx.conn.exec_driver_sql(f"update campaigns set launched_at = launched_at - interval '9 days' where id = '{campaign}'")
+        for back in range(1, 8):
+            revenue = 4000 if back <= 3 else 16000
+            day = (now - timedelta(days=back)).date()
+            await tx.conn.exec_driver_sql(
+                "insert into analytics (workspace, platform, level, external_id, campaign_id, day, impressions, clicks, spend_minor,"
+                " conversions, revenue_minor, currency, provisional, first_seen_at, updated_at) select 'default', 'meta', 'campaign',"
+                f" external_id, id, '{day}', 900, 40, 4000, 2, {revenue}, 'BRL', false, now(), now() from campaigns"
+                f" where id = '{campaign}'"
+            )
+    done = await look(town)
+    assert done["rollback"] == {campaign: "done"}, await town.rows("select status, verdict from actions where undo_of is not null")
+    assert at_platform(town, "meta")["daily_budget"] == 4000
+    ((undo_of, proposer, why),) = await town.rows("select undo_of::text, proposer_id, why from actions where undo_of is not null")
+    assert (undo_of, proposer, why["id"]) == (raise_id, "watchdog", "why.rollback")
+    assert (why["params"]["before"], why["params"]["since"]) == ("4", "1")
+    await town.pass_time(minutes=15)
+    assert (await look(town))["rollback"] == {}
+
+
+async def raised(town: Town, campaign_id: str, amount: str) -> str:
+    from knowledge.domain.action import SetBudget
+    from knowledge.domain.books import Proposal
+    from knowledge.domain.message import Message
+    from knowledge.domain.money import Money
+
+    action = SetBudget(platform="meta", campaign_id=campaign_id, daily_budget=Money.of(amount, "BRL"))
+    why = Message(id="why.new_campaign", params={"product": "x"})
+    receipt = await town.house.gate.submit(Proposal(action=action, key="raise", proposer=RUI, why=why))
+    assert receipt.done, receipt
+    return receipt.action_id
