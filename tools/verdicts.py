@@ -131,6 +131,10 @@ def _judge(case: Case, metric: Metric, before: list[date], after: list[date]) ->
     deviation = math.sqrt(observed.variance + without.variance)
     measured = Interval(low=effect - Z80 * deviation, mid=effect, high=effect + Z80 * deviation)
     answer, z = _compare(expected, measured)
+    if method == "nothing_before":
+        # Out of nothing nothing negative is earned or spent: an order's luck cannot take away what was never there.
+        least = 0.0 if metric != "profit" else -_total(case.own, after, "spend", None).amount
+        measured = measured.model_copy(update={"low": min(max(measured.low, least), measured.mid)})
     return EffectVerdict(
         metric=metric,
         horizon_hours=case.horizon_hours,

@@ -116,6 +116,15 @@ def test_no_order_at_all_is_not_certainty() -> None:
     assert revenue.measured.mid == 0 and revenue.measured.high > 100
 
 
+def test_a_new_campaign_earns_no_less_than_nothing_and_loses_no_more_than_its_spend() -> None:
+    own = {d: Day(100, 0, 0) for d in AFTER}
+    profit, revenue, spend = judge(case(own, before=(), delivered_before=False, margin=0.4))
+    assert profit.measured and revenue.measured and spend.measured
+    assert (profit.measured.low, profit.measured.mid) == (-300, -300) and profit.measured.high > -300
+    assert revenue.measured.low == 0 < revenue.measured.high
+    assert spend.measured.low == spend.measured.high == 300
+
+
 def test_days_under_another_budget_are_read_as_under_the_last_one() -> None:
     moved = at_budget({BEFORE[0]: Day(50, 100, 4), BEFORE[1]: Day(100, 180, 7)}, {BEFORE[0]: 50.0, BEFORE[1]: 100.0}, 100.0)
     assert moved[BEFORE[0]].spend == pytest.approx(100)
