@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from sqlalchemy import text
+
 from knowledge.domain.action import Actor, ResumeCampaign
 from tests.gate.house import ANA, BUYER, RUI, VERA, Bench, asks, brl, budget, pause, policy_with, publication
 from tools.errors import Unavailable
@@ -171,3 +173,23 @@ async def test_agents_undo_is_judged_like_any_change(bench: Bench) -> None:
     receipt = await bench.gate.submit(asks(budget("100"), "agent-undo", BUYER, undo_of=asked.action_id))
     assert receipt.status == "refused"
     assert "max_increase" in {f.rule for f in receipt.findings}
+
+
+async def test_a_campaign_is_published_once_whatever_the_intent_is_called(bench: Bench) -> None:
+    assert (await bench.submit(publication(), "k1")).status == "done"
+    again = await bench.submit(publication(), "k2")
+    assert again.status == "refused"
+    assert "already_published" in {f.rule for f in again.findings}
+    assert bench.ads.count("publish") == 1
+
+
+async def test_undo_goes_to_the_object_that_was_changed_or_nowhere(bench: Bench) -> None:
+    await bench.running(amount="100")
+    action_id = await done(bench, budget("110"), "one")
+    bench.ads.put("another", brl("5"), "another")
+    async with bench.db.transaction() as tx:
+        await tx.conn.execute(text("update campaigns set external_id = 'another' where id = 'pia-meta'"))
+    assert (await bench.gate.undo(action_id, ANA)).message.id == "undo.other_object"
+    fake = await bench.gate.submit(asks(budget("100"), "fake", ANA, undo_of=action_id))
+    assert (await bench.action(fake.action_id)).facts.restores is None
+    assert bench.ads.campaigns["another"].daily_budget == brl("5")

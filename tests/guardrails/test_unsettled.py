@@ -53,3 +53,10 @@ def test_switching_on_over_a_broken_cap_is_refused_though_it_may_have_spent_it_a
     for rule in ("platform_daily_cap", "campaign_daily_cap"):
         assert says(rule, resume(), broken, own) == "refuse"
         assert says(rule, set_budget("49"), broken, own) == "allow"
+
+
+def test_what_is_published_is_not_published_again() -> None:
+    known = facts(USER, campaign=campaign())
+    assert says("already_published", publish(campaign_id="c1"), known) == "refuse"
+    assert says("already_published", publish(campaign_id="c1", platform="tiktok"), known) == "refuse"
+    assert says("already_published", publish(campaign_id="c9"), facts(USER, campaign=None)) == "allow"

@@ -126,7 +126,9 @@ class Gate:
         async with self._core.books.transaction() as tx:
             record = await tx.action(action_id)
             undos = await tx.undos(action_id)
-            later = await tx.later_change(record) if record is not None and isinstance(record.action, CAMPAIGN) else None
+            ours = record is not None and isinstance(record.action, CAMPAIGN)
+            later = await tx.later_change(record) if record is not None and ours else None
+            stands_for = (await tx.refs(record.action)).external_id if record is not None and ours else None
         if record is None:
             return UndoPlan(possible=False, message=Message(id="gate.not_found", params={"action": action_id})), None
         now = None
@@ -134,9 +136,8 @@ class Gate:
             look = await self._core.look(record.action)
             if look.unreadable:
                 return UndoPlan(possible=False, message=Message(id="gate.unreadable")), None
-            external = record.result["campaign"]["external_id"]
-            now = next((c for c in look.campaigns if c.external_id == external), None)
-        return undoing.plan(record, undos, now, later), (record, len(undos))
+            now = next((c for c in look.campaigns if c.external_id == undoing.touched(record)), None)
+        return undoing.plan(record, undos, now, later, stands_for), (record, len(undos))
 
     async def undo(self, action_id: str, actor: Actor, why: str = "") -> Outcome:
         """Restores what was before an action, as an action of its own through the same rules. Refuses if somebody changed the object."""

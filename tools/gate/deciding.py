@@ -12,7 +12,7 @@ from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Verdict
 from tools.gate import requests
 from tools.gate.core import Core, Look
-from tools.gate.undoing import inverse
+from tools.gate.undoing import inverse, touched
 from tools.guardrails import autonomy, judge
 
 STATUS: dict[Answer, Status] = {"allow": "authorised", "ask": "waiting", "refuse": "refused"}
@@ -49,7 +49,8 @@ async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look, *, las
     if proposal.undo_of is not None:
         # That it restores what was is read from the ledger: a caller's word for it would be a way around the rules.
         undone = await tx.action(proposal.undo_of)
-        if undone is not None and undone.status == "done" and inverse(undone) == action:
+        same = facts.campaign is not None and undone is not None and touched(undone) == facts.campaign.external_id
+        if undone is not None and same and undone.status == "done" and inverse(undone) == action:
             facts = facts.model_copy(update={"restores": undone.id})
     verdict = judge(action, facts, policy)
     status, not_before = _status(proposal, verdict, policy), None

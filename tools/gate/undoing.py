@@ -48,8 +48,22 @@ def inverse(record: ActionRecord) -> Action | None:
     return PauseCampaign(**where) if not ran else None
 
 
-def plan(record: ActionRecord, undos: Iterable[ActionRecord], now: PlatformCampaign | None, later: ActionRecord | None) -> UndoPlan:
-    """The plan on a fresh platform read (`now`) and the newest later change of the same campaign (`later`), if any."""
+def touched(record: ActionRecord) -> str | None:
+    """The platform's id of the campaign that a done action changed."""
+    return record.result["campaign"]["external_id"] if record.result and "campaign" in record.result else None
+
+
+def plan(
+    record: ActionRecord,
+    undos: Iterable[ActionRecord],
+    now: PlatformCampaign | None,
+    later: ActionRecord | None,
+    external_id: str | None,
+) -> UndoPlan:
+    """The plan on a fresh platform read (`now`) and the newest later change of the same campaign (`later`), if any.
+
+    `external_id` is the object for which the ledger's campaign stands today: an undo goes to what was changed, or nowhere.
+    """
     if record.status != "done" or record.result is None:
         return _no("undo.not_done", status=record.status)
     for undo in undos:
@@ -60,6 +74,13 @@ def plan(record: ActionRecord, undos: Iterable[ActionRecord], now: PlatformCampa
     action = inverse(record)
     if action is None:
         return _no("undo.irreversible" if not isinstance(record.action, CAMPAIGN) else "undo.nothing", kind=record.action.kind)
+    if touched(record) != external_id:
+        return _no(
+            "undo.other_object",
+            campaign=getattr(record.action, "campaign_id", ""),
+            external_id=external_id or "-",
+            left=touched(record) or "-",
+        )
     if now is None:
         return _no("undo.gone", campaign=getattr(record.action, "campaign_id", ""))
     left = record.result["campaign"]

@@ -9,6 +9,7 @@ from knowledge.domain.verdict import Finding, Verdict
 from tools.guardrails import (
     ad_policy,
     adjustments,
+    already_published,
     autonomy,
     banned_product,
     budget_step,
@@ -70,6 +71,7 @@ RULES: tuple[Rule, ...] = (
     reallocation.RULE,
     strategy_change.RULE,
     new_campaign.RULE,
+    already_published.RULE,
     trial.RULE,
     min_data.RULE,
     min_runtime.RULE,
