@@ -63,6 +63,7 @@ FORBIDDEN = [
     ("superlative", "Qualidade imbatível"),
     ("superlative", "𝐎 𝐦𝐞𝐥𝐡𝐨𝐫 𝐟𝐨𝐫𝐧𝐨 𝐝𝐨 𝐁𝐫𝐚𝐬𝐢𝐥"),
     ("superlative", "O *melhor* forno do Bra\u200bsil"),
+    ("health", "P\u0435rca 10 kg em um m\u00eas"),
     ("capitals", "COMPRE AGORA MESMO o seu forno"),
     ("capitals", "FORNO COM DESCONTO"),
     ("punctuation", "Compre agora!!"),

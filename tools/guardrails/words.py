@@ -10,6 +10,12 @@ from knowledge.domain.action import PublishCampaign
 
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 _MARKS = re.compile(r"[*_~`|]")
+_TWINS = {
+    0x430: "a", 0x435: "e", 0x43E: "o", 0x440: "p", 0x441: "c", 0x443: "y", 0x445: "x", 0x456: "i", 0x458: "j", 0x455: "s", 0x4BB: "h",
+    0x501: "d", 0x43A: "k", 0x43C: "m", 0x442: "t", 0x3B1: "a", 0x3BF: "o", 0x3C1: "p", 0x3B9: "i", 0x3BA: "k", 0x3BD: "v", 0x3C5: "u",
+    0x3C7: "x",
+}  # fmt: skip
+"""Small Cyrillic and Greek letters that look like ours, by which forbidden words are hidden."""
 _SPACED = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ .\-]){3,}[^\W\d_](?![^\W\d_])")
 """Letters set apart ("c u r a"), by which forbidden words are hidden."""
 
@@ -17,7 +23,7 @@ _SPACED = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ .\-]){3,}[^\W\d_](?![^\W\d_])")
 def normal(text: str) -> str:
     """Small letters without accents, styles, invisible characters, marks of emphasis and doubled spaces; hidden words joined."""
     plain = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).casefold()
-    plain = _MARKS.sub("", "".join(c for c in plain if not unicodedata.combining(c)))
+    plain = _MARKS.sub("", "".join(c for c in plain if not unicodedata.combining(c))).translate(_TWINS)
     plain = _SPACED.sub(lambda hit: re.sub(r"[ .\-]", "", hit[0]), plain)
     return re.sub(r"\s+", " ", plain).strip()
 
