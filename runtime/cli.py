@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime import cli_autonomy, cli_rates, cli_record
+from runtime import cli_approvals, cli_autonomy, cli_rates, cli_record
 from runtime.cli_talk import (
     BAD_INPUT,
     NO,
@@ -61,11 +61,10 @@ app = _Ceo(
 )  # fmt: skip
 config_app = typer.Typer(no_args_is_help=True, help="The operator's file and the environment.")
 db_app = typer.Typer(no_args_is_help=True, help="The embedded database.")
-approvals_app = typer.Typer(no_args_is_help=True, help="Requests that wait for a manager.")
 user_app = typer.Typer(no_args_is_help=True, help="Accounts of the cockpit.")
 dead_app = typer.Typer(no_args_is_help=True, help="Webhooks that could not be processed.")
 for name, sub in (
-    ("config", config_app), ("db", db_app), ("approvals", approvals_app), ("audit", cli_record.audit_app), ("dead-letters", dead_app),
+    ("config", config_app), ("db", db_app), ("approvals", cli_approvals.approvals_app), ("audit", cli_record.audit_app), ("dead-letters", dead_app),
     ("user", user_app), ("policy", cli_record.policy_app), ("autonomy", cli_autonomy.autonomy_app),
     ("rates", cli_rates.rates_app),
 ):  # fmt: skip
@@ -303,43 +302,7 @@ def doctor(as_json: Json = False, config: File = None) -> None:
 # -- the gate, from the terminal ----------------------------------------------------------------------------------------------
 
 
-@approvals_app.command("list")
-def approvals_list(as_json: Json = False, config: File = None) -> None:
-    """What waits for a manager, most urgent first."""
-    with plainly(as_json):
-        from runtime import cli_gate
-
-        settings = load_settings(config)
-        with busy("reading the queue", as_json):
-            rows = cli_gate.pending(settings)
-        print_json({"pending": rows}) if as_json else cli_gate.show_pending(rows)
-
-
-@approvals_app.command("approve")
-def approvals_approve(action_id: str, as_json: Json = False, config: File = None) -> None:
-    """Says yes. The request is judged again on fresh facts and executed at once when the rules still allow it."""
-    with plainly(as_json):
-        from runtime import cli_gate
-
-        settings = load_settings(config)
-        hush()
-        with busy("judging on fresh facts", as_json):
-            outcome = cli_gate.approve(settings, action_id)
-        finish(outcome, as_json)
-
-
-@approvals_app.command("reject")
-def approvals_reject(
-    action_id: str,
-    reason: Annotated[str, typer.Option("--reason", help="Read by the next decisions.")],
-    as_json: Json = False,
-    config: File = None,
-) -> None:
-    """Says no, with the reason."""
-    with plainly(as_json):
-        from runtime import cli_gate
-
-        finish(cli_gate.reject(load_settings(config), action_id, reason), as_json)
+app.command("undo")(cli_approvals.undo)
 
 
 @app.command()
@@ -373,6 +336,9 @@ def resume(
         from runtime import cli_gate
 
         finish(cli_gate.resume(load_settings(config), kill_id, everything=everything), as_json)
+
+
+user_app.command("token")(cli_approvals.user_token)
 
 
 @user_app.command("add")

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from knowledge.domain.action import Actor
-from knowledge.domain.message import Message
 from prompts.messages import render
 from runtime.cli_database import database
 from runtime.settings import ConfigError, Settings
@@ -89,13 +88,14 @@ async def counter(settings: Settings, url: str, *, vendors: bool) -> AsyncIterat
         await engine.dispose()
 
 
-def _run(settings: Settings, errand: Callable[[Counter], Awaitable[T]], *, vendors: bool = False) -> T:
-    async def run(url: str) -> T:
+def run(settings: Settings, errand: Callable[[Counter], Awaitable[T]], *, vendors: bool = False) -> T:
+    """One errand at the gate of the configured database; with `vendors`, able to act on the world."""
+    async def go(url: str) -> T:
         async with counter(settings, url, vendors=vendors) as here:
             return await errand(here)
 
     with database(settings.secrets) as url:
-        return asyncio.run(run(url))
+        return asyncio.run(go(url))
 
 
 def _said(settings: Settings, outcome: Outcome) -> dict[str, Any]:
@@ -108,58 +108,6 @@ def _said(settings: Settings, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def pending(settings: Settings) -> list[dict[str, Any]]:
-    """Requests that wait, most urgent first."""
-
-    async def errand(here: Counter) -> list[dict[str, Any]]:
-        from runtime.db.cockpit_reads import CockpitReads
-
-        rows = await CockpitReads(here.db, settings.operator.policy()).pending(200)
-        return [
-            {
-                "action_id": row.id,
-                "kind": row.kind,
-                "platform": row.platform,
-                "campaign": row.campaign_name or row.args.get("name"),
-                "proposed_by": row.proposer_id,
-                "why": _words(settings, row.why),
-                "priority": row.priority,
-                "exposure": str(row.exposure) if row.exposure else None,
-                "expires_at": row.expires_at.isoformat() if row.expires_at else None,
-                "fingerprint": row.fingerprint,
-            }
-            for row in rows
-        ]
-
-    return _run(settings, errand)
-
-
-def _words(settings: Settings, message: dict[str, Any] | None) -> str | None:
-    if message is None:
-        return None
-    return render(Message.model_validate(message), settings.operator.locale, settings.operator.time_zone)
-
-
-def approve(settings: Settings, action_id: str) -> dict[str, Any]:
-    """Yes, judged again on fresh facts and executed through the configured vendors."""
-    who = person()
-
-    async def errand(here: Counter) -> dict[str, Any]:
-        return _said(settings, await here.gate.approve(_id(action_id), who))
-
-    return _run(settings, errand, vendors=True)
-
-
-def reject(settings: Settings, action_id: str, reason: str) -> dict[str, Any]:
-    """No, with the reason."""
-    who = person()
-
-    async def errand(here: Counter) -> dict[str, Any]:
-        return _said(settings, await here.gate.reject(_id(action_id), who, reason))
-
-    return _run(settings, errand)
-
-
 def kill(settings: Settings, scope: str, target: str | None, reason: str) -> dict[str, Any]:
     """Stops every write in the scope; in force when this returns."""
     who = person()
@@ -167,7 +115,7 @@ def kill(settings: Settings, scope: str, target: str | None, reason: str) -> dic
     async def errand(here: Counter) -> dict[str, Any]:
         return _said(settings, await here.gate.kill(cast(Any, scope), target, who, reason))
 
-    return _run(settings, errand)
+    return run(settings, errand)
 
 
 def resume(settings: Settings, kill_id: str | None, *, everything: bool) -> dict[str, Any]:
@@ -180,7 +128,7 @@ def resume(settings: Settings, kill_id: str | None, *, everything: bool) -> dict
         active = await CockpitReads(here.db, settings.operator.policy()).kills()
         stops = [f"{k.id} {k.scope} {k.target or ''} ({k.set_by}: {k.reason})" for k in active]
         if kill_id is not None:
-            chosen = [_id(kill_id)]
+            chosen = [known_id(kill_id)]
         elif everything or len(active) == 1:
             chosen = [k.id for k in active]
         else:
@@ -190,7 +138,7 @@ def resume(settings: Settings, kill_id: str | None, *, everything: bool) -> dict
         failed = next((r for r in results if not r["ok"]), None)
         return failed or {**results[0], "lifted": chosen}
 
-    return _run(settings, errand)
+    return run(settings, errand)
 
 
 def dead_letters(settings: Settings) -> list[dict[str, Any]]:
@@ -211,7 +159,7 @@ def dead_letters(settings: Settings) -> list[dict[str, Any]]:
             for row in rows
         ]
 
-    return _run(settings, errand)
+    return run(settings, errand)
 
 
 def replay(settings: Settings, event_id: str) -> bool:
@@ -226,7 +174,7 @@ def replay(settings: Settings, event_id: str) -> bool:
         jobs = Engine(database_url_for_engine(url), engine, lease, here.clock, {}, settings.operator.time_zone)
         try:
             async with here.db.transaction() as tx:
-                record = await tx.webhooks.get(_id(event_id))
+                record = await tx.webhooks.get(known_id(event_id))
                 if record is None or not await tx.webhooks.revive(record.id):
                     return False
                 # The dead run's workflow id is taken. Two clicks queue it once: only the first finds it among the dead.
@@ -246,31 +194,14 @@ def replay(settings: Settings, event_id: str) -> bool:
         return asyncio.run(run(url))
 
 
-def _id(value: str) -> str:
+def known_id(value: str) -> str:
+    """An id of ours as typed. Raises ConfigError when it cannot be one."""
     import uuid
 
     try:
         return str(uuid.UUID(value))
     except ValueError:
         raise ConfigError([f"{value!r} is not an id; copy it from the list command"]) from None
-
-
-def show_pending(rows: list[dict[str, Any]]) -> None:
-    """The queue on a terminal."""
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console()
-    if not rows:
-        console.print("Nothing waits for approval.")
-    for row in rows:
-        console.print(
-            f"[bold]{row['action_id']}[/]  {escape(row['kind'])} {escape(row['campaign'] or '')} [dim]{row['priority']}[/]\n"
-            f"  {escape(row['why'] or '')}\n"
-            f"  exposure until it expires: {row['exposure'] or 'none'} · expires {row['expires_at']} · by "
-            f"{escape(row['proposed_by'])}",
-            highlight=False,
-        )
 
 
 def show_dead(rows: list[dict[str, Any]]) -> None:

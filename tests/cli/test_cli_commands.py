@@ -134,7 +134,7 @@ def test_a_changed_audit_row_breaks_the_chain(configured: str) -> None:
 
 
 def test_approvals_of_nothing_and_of_nonsense(configured: str) -> None:
-    assert said(ceo("approvals", "list", "--json")) == {"pending": []}
+    assert said(ceo("approvals", "list", "--json")) == {"pending": [], "scheduled": []}
     assert ceo("approvals", "approve", "not-an-id").exit_code == 2
     unknown = ceo("approvals", "reject", "00000000-0000-0000-0000-000000000000", "--reason", "x", "--json")
     assert (unknown.exit_code, said(unknown)["ok"]) == (1, False)

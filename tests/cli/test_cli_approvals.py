@@ -1,0 +1,151 @@
+"""Deciding from the terminal: the same requests, the same gate, the same record as in the cockpit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from knowledge.domain.clock import SettableClock
+from runtime.cli import app
+from runtime.settings import Secrets
+
+ROOT = Path(__file__).resolve().parents[2]
+STORY = timedelta(hours=7, minutes=30)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    import logging
+
+    import structlog
+
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def ids(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A seeded week whose last requests wait now, and the ad accounts that the terminal reaches."""
+    from runtime.db.engine import make_engine
+    from runtime.db.uow import Database
+    from tests.cockpit.seed import make_gate, seed
+    from tools.effects import Ports
+
+    for name in Secrets.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("CEO_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("CEO_CONFIG", str(ROOT / "agentos.yaml"))
+    monkeypatch.setenv("CEO_SECRET_KEY", "k" * 40)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "200")
+    made: dict[str, Any] = {}
+
+    async def story() -> dict[str, str]:
+        database = Database(make_engine(database_url))
+        clock = SettableClock(datetime.now(UTC) - STORY)
+        gate, made["ads"] = make_gate(database, clock)
+        try:
+            return await seed(database, gate, clock)
+        finally:
+            await database.dispose()
+
+    found = asyncio.run(story())
+    import runtime.wiring
+
+    monkeypatch.setattr(runtime.wiring, "connect", lambda *_: (Ports(ads=made["ads"]), None))
+    return found
+
+
+def ceo(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args))
+
+
+def said(result: Result) -> dict[str, Any]:
+    return json.loads(result.stdout)
+
+
+def test_the_list_and_the_card_say_rule_number_limit_and_what_to_do(ids: dict[str, str]) -> None:
+    queue = said(ceo("approvals", "list", "--json"))
+    assert [one["action_id"] for one in queue["pending"]] == [ids["budget"], ids["pause"]] and queue["scheduled"] == []
+    asked = next(f for f in queue["pending"][0]["findings"] if f["rule"] == "approval_above")
+    assert (asked["measured"], asked["limit"]) == (["mudança", "+30%"], ["limite", "20%"])
+    words = " ".join(ceo("approvals", "show", ids["budget"]).stdout.split())
+    for part in (
+        "R$ 42,00",
+        "R$ 54,60",
+        "approval_above",
+        "limite 20%",
+        "Pior gasto até expirar",
+        "R$ 15,12",
+        "Uma aprovação",
+        "2,61",
+    ):
+        assert part.replace("\xa0", " ") in words.replace("\xa0", " "), part
+    assert said(ceo("approvals", "show", ids["budget"], "--json"))["timeline"][0]["what"] == "Pedido de aprovação"
+    assert ceo("approvals", "show", "00000000-0000-0000-0000-000000000000").exit_code == 2
+
+
+def test_several_are_approved_at_once_and_done(ids: dict[str, str]) -> None:
+    done = ceo("approvals", "approve", ids["budget"], ids["pause"], "--json")
+    assert (done.exit_code, [one["status"] for one in said(done)["results"]]) == (0, ["done", "done"]), done.stdout
+    again = ceo("approvals", "approve", ids["budget"], ids["pause"])
+    assert again.exit_code == 1 and "0 of 2" in again.output
+    assert said(ceo("approvals", "list", "--json"))["pending"] == []
+
+
+def test_reject_extend_and_withdraw(ids: dict[str, str]) -> None:
+    more = ceo("approvals", "extend", ids["budget"], "--hours", "3", "--json")
+    assert (more.exit_code, said(more)["message_id"]) == (0, "gate.extended")
+    assert said(ceo("approvals", "extend", ids["budget"], "--hours", "700", "--json"))["message_id"] == "gate.extend_limit"
+    assert said(ceo("approvals", "withdraw", ids["budget"], "--reason", "engano", "--json"))["status"] == "cancelled"
+    assert said(ceo("approvals", "reject", ids["pause"], "--reason", "não agora", "--json"))["status"] == "rejected"
+    assert "não agora" in ceo("approvals", "show", ids["pause"]).stdout
+    early = ceo("approvals", "act-early", ids["pause"], "--json")
+    assert (early.exit_code, said(early)["message_id"]) == (1, "gate.already_decided")
+
+
+def test_edit_says_what_the_rules_say_before_and_makes_a_new_request(ids: dict[str, str]) -> None:
+    preview = ceo("approvals", "edit", ids["budget"], "--budget", "190", "--preview", "--json")
+    assert (preview.exit_code, said(preview)["status"]) == (1, "refuse")
+    assert any("50%" in line for line in said(preview)["findings"])
+    assert ceo("approvals", "edit", ids["budget"], "--budget", "1.23.4", "--reason", "x").exit_code == 2
+    assert ceo("approvals", "edit", ids["budget"], "--budget", "52").exit_code == 2  # no reason
+    wrong = said(ceo("approvals", "edit", ids["budget"], "--set", "campaign_id=c-marca", "--reason", "x", "--json"))
+    assert wrong["message_id"] == "gate.edit_field"
+    edited = said(ceo("approvals", "edit", ids["budget"], "--budget", "52,50", "--reason", "menos", "--json"))
+    assert edited["ok"] and edited["action_id"] != ids["budget"]
+    made = said(ceo("approvals", "show", edited["action_id"], "--json"))
+    assert made["args"]["daily_budget"]["minor"] == 5250 and made["edited_from"] == ids["budget"]
+
+
+def test_undo_shows_first_and_then_restores(ids: dict[str, str]) -> None:
+    plan = ceo("undo", ids["marca"], "--preview", "--json")
+    assert (plan.exit_code, said(plan)["action"]["daily_budget"]["minor"]) == (0, 2500), plan.output
+    undone = ceo("undo", ids["marca"], "--reason", "caro", "--json")
+    assert undone.exit_code == 0, undone.output
+    again = ceo("undo", ids["marca"], "--json")
+    assert again.exit_code == 1 and said(again)["message_id"].startswith("undo.")
+    assert ceo("undo").exit_code == 2
+    assert ceo("undo", "--batch", "no-such-cause").exit_code == 2
+
+
+def test_a_token_is_the_accounts_and_no_stranger_gets_one(ids: dict[str, str]) -> None:
+    from runtime.api import DECIDE, READ, read_token
+
+    assert ceo("user", "token", "ana@example.com").exit_code == 2
+    assert ceo("user", "add", "ana@example.com", "--role", "manager", "--password", "correto cavalo").exit_code == 0
+    claims = read_token(said(ceo("user", "token", "ana@example.com", "--json"))["token"], "k" * 40)
+    assert claims is not None and (claims["sub"], claims["scopes"]) == ("ana@example.com", [READ, DECIDE])
+    reading = read_token(ceo("user", "token", "ana@example.com", "--read-only").stdout.strip(), "k" * 40)
+    assert reading is not None and reading["scopes"] == [READ]
+    assert read_token(ceo("user", "token", "ana@example.com").stdout.strip(), "j" * 40) is None
