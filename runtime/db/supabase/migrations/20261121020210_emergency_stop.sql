@@ -1,0 +1,3 @@
+-- Whether a campaign was last paused as an emergency (by the spend watchdog, or by a person): no machine lets it run again by itself.
+
+alter table campaigns add column emergency_stop boolean not null default false;
