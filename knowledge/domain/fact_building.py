@@ -313,6 +313,7 @@ def _target(row: Row, read_of: PlatformCampaign | None, policy: Policy) -> Campa
         window_budget=_money(window, policy) if window is not None else budget,
         launch_budget=_money(row["launch_budget_minor"], policy) if row.get("launch_budget_minor") is not None else None,
         last_raise=_last_raise(row, policy),
+        emergency_stop=bool(row.get("emergency_stop")),
     )
 
 

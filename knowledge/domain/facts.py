@@ -77,6 +77,8 @@ class CampaignFacts(_Fact):
     """The budget when the policy's sliding window began (or at launch, within it): the raises of the window add up from here."""
     launch_budget: Money | None = None
     last_raise: LastRaise | None = None
+    emergency_stop: bool = False
+    """Whether it was last paused in an emergency, and nobody let it run since."""
     native_budget: Money | None = None
     """The daily budget as the platform keeps it, where that is another currency than the policy's; `daily_budget` is converted."""
 

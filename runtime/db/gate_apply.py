@@ -162,12 +162,13 @@ async def _status(conn: AsyncConnection, action: PauseCampaign | ResumeCampaign,
     await wire.do(
         conn,
         "update campaigns set status = :status, delivery = :delivery, last_change_at = :now, synced_at = :now,"
-        " paused_at = case when :paused then cast(:now as timestamptz) else null end where id = :id",
+        " paused_at = case when :paused then cast(:now as timestamptz) else null end, emergency_stop = :emergency where id = :id",
         {
             "id": action.campaign_id,
             "status": "paused" if paused else "active",
             "delivery": result["campaign"]["delivery"],
             "paused": paused,
+            "emergency": isinstance(action, PauseCampaign) and action.emergency,
             "now": now,
         },
     )

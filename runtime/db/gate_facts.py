@@ -22,7 +22,7 @@ CHANGES = (*ADJUSTMENTS, "campaign.publish")
 
 _CAMPAIGNS = """
 select c.id, c.platform, c.name, c.external_id, c.status, c.delivery, c.currency, c.daily_budget_minor, c.launch_budget_minor,
-  c.launched_at, coalesce(s.today, 0) as spent_today, coalesce(s.spend7, 0) as spend7, coalesce(s.revenue7, 0) as revenue7,
+  c.launched_at, c.emergency_stop, coalesce(s.today, 0) as spent_today, coalesce(s.spend7, 0) as spend7, coalesce(s.revenue7, 0) as revenue7,
   coalesce(s.impressions7, 0) as impressions7, coalesce(b.highest, 0) as highest_today,
   b.day_from_minor, b.day_to_minor, w.window_from_minor, w.window_to_minor,
   w.day_ago_minor, w.first_to_minor, r.at as last_raise_at,

@@ -55,6 +55,7 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
             before = rows.get("campaigns", action.campaign_id)
             # Where a row is there already, workspace, platform and the pause stay as they were.
             kept = {k: before[k] for k in ("workspace", "platform", "paused_at")} if before else {}
+            kept |= {"emergency_stop": before.get("emergency_stop", False)} if before else {}
             rows.put("campaigns", action.campaign_id, made | kept)
             _change(rows, record, action.campaign_id, None, budget, now)
         case SetBudget():
@@ -69,6 +70,7 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
                     "last_change_at": now,
                     "synced_at": now,
                     "paused_at": now if paused else None,
+                    "emergency_stop": isinstance(action, PauseCampaign) and action.emergency,
                 }
                 rows.put("campaigns", action.campaign_id, row | news)
         case SendMessage():
