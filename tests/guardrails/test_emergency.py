@@ -8,7 +8,7 @@ import pytest
 
 from knowledge.domain.facts import KillSwitch
 from knowledge.domain.policy import Autonomy
-from tests.guardrails.law_support import AGENT, NOW, USER, books, brl, campaign, exposure, facts, pause, policy
+from tests.guardrails.law_support import AGENT, NOW, USER, books, brl, campaign, exposure, facts, pause, policy, resume, says
 from tools.guardrails import judge
 
 WATCHDOG = "system:watchdog"
@@ -45,3 +45,10 @@ def test_an_agent_cannot_declare_one() -> None:
 def test_what_our_own_ledger_does_not_know_is_not_paused_blindly(lost: str) -> None:
     about = None if lost == "campaign" else campaign(platform="tiktok")
     assert judge(pause(emergency=True), facts(WATCHDOG, campaign=about), policy()).answer == "refuse"
+
+
+@pytest.mark.parametrize(("who", "answer"), [(AGENT, "ask"), (WATCHDOG, "ask"), ("schedule:decide", "ask"), (USER, "allow")])
+def test_what_was_stopped_in_an_emergency_is_resumed_by_a_person(who: str, answer: str) -> None:
+    stopped = campaign(status="paused", delivery="paused", emergency_stop=True)
+    assert says("emergency_stop", resume(), facts(who, campaign=stopped)) == answer
+    assert says("emergency_stop", resume(), facts(who, campaign=campaign(status="paused"))) == "allow"

@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 
+from knowledge.domain.action import Actor, PauseCampaign, ResumeCampaign, SetBudget
+from knowledge.domain.books import Proposal
+from knowledge.domain.message import Message
+from knowledge.domain.money import Money
 from runtime.jobs import care, marketing, watch
 from runtime.settings import Schedules
+from tests.gate.house import publication
 from tests.journeys.town import NEVER, RUI, Town, living
+from tools.gate import Receipt
 from tools.watchdog import counted
 
 ROUND = timedelta(minutes=15)
@@ -73,8 +79,6 @@ async def test_a_platform_that_overspends_is_stopped_in_the_next_round(town: Tow
     numbers = {name: message["params"][name]["minor"] for name in ("spent", "allowed", "budget")}
     assert numbers["budget"] == 4000 and numbers["spent"] > numbers["allowed"] > 0
     for locale in ("pt-BR", "en"):
-        from knowledge.domain.message import Message
-
         words = town.house.render(Message.model_validate(message), locale)
         assert "40" in words and "1" in words
 
@@ -94,7 +98,8 @@ async def test_what_a_person_lets_run_again_is_measured_from_there(town: Town) -
     await town.pass_time(hours=1)
     assert (await look(town))["pauses"] == {ours["meta"]: "done"}
     await town.pass_time(minutes=15)
-    await resume(town, ours["meta"])
+    assert (await resume(town, ours["meta"], marketing.MEDIA_BUYER)).status == "waiting"  # no machine starts it again
+    assert (await resume(town, ours["meta"], RUI)).done
     await town.pass_time(hours=2)
     assert (await look(town))["pauses"] == {}  # the platform behaves again
     await overspend(town, "^meta", hours=1, factor=60.0)
@@ -103,20 +108,15 @@ async def test_what_a_person_lets_run_again_is_measured_from_there(town: Town) -
     assert await town.one("select count(*) from actions where kind = 'campaign.pause' and status = 'done'") == 2
 
 
-async def resume(town: Town, campaign_id: str) -> None:
-    from knowledge.domain.action import ResumeCampaign
-    from knowledge.domain.books import Proposal
-    from knowledge.domain.message import Message
-
-    receipt = await town.house.gate.submit(
+async def resume(town: Town, campaign_id: str, who: Actor) -> Receipt:
+    return await town.house.gate.submit(
         Proposal(
             action=ResumeCampaign(platform="meta", campaign_id=campaign_id),
-            key=f"resume:{town.stage.clock.now().isoformat()}",
-            proposer=RUI,
+            key=f"resume:{who}:{town.stage.clock.now().isoformat()}",
+            proposer=who,
             why=Message(id="why.new_campaign", params={"product": "x"}),
         )
     )
-    assert receipt.done, receipt
 
 
 async def test_a_campaign_switched_on_at_the_platform_is_switched_off(town: Town) -> None:
@@ -141,9 +141,6 @@ async def test_a_campaign_switched_on_at_the_platform_is_switched_off(town: Town
 
 
 async def pause(town: Town, campaign_id: str) -> None:
-    from knowledge.domain.action import PauseCampaign
-    from knowledge.domain.books import Proposal
-    from knowledge.domain.message import Message
 
     why = Message(id="why.new_campaign", params={"product": "x"})
     action = PauseCampaign(platform="meta", campaign_id=campaign_id)
@@ -212,8 +209,6 @@ async def test_a_campaign_deleted_by_hand_does_not_hold_the_platform_back_for_ev
 
 
 async def gate_facts(town: Town) -> Any:
-    from knowledge.domain.action import Actor
-    from tests.gate.house import publication
 
     seen = tuple(await town.house.effects.ports.ads["meta"].list_campaigns())
     async with town.house.books.transaction() as tx:
@@ -322,10 +317,6 @@ async def test_a_raise_after_which_the_roas_fell_is_taken_back(town: Town) -> No
 
 
 async def raised(town: Town, campaign_id: str, amount: str) -> str:
-    from knowledge.domain.action import SetBudget
-    from knowledge.domain.books import Proposal
-    from knowledge.domain.message import Message
-    from knowledge.domain.money import Money
 
     action = SetBudget(platform="meta", campaign_id=campaign_id, daily_budget=Money.of(amount, "BRL"))
     why = Message(id="why.new_campaign", params={"product": "x"})
