@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,11 +22,10 @@ from runtime.cli_database import database
 from runtime.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from knowledge.domain.action import Action
     from knowledge.domain.facts import Facts
     from knowledge.domain.policy import Policy
+    from runtime.db.audit_reads import Snapshot
     from tools.replay import Changed, Replayed
 
 SHOWN = 50
@@ -35,26 +33,15 @@ SHOWN = 50
 T = TypeVar("T")
 
 
-@asynccontextmanager
-async def reading(url: str) -> AsyncIterator[AsyncConnection]:
-    """A connection that sees one state of the database and can change nothing. Raises ConfigError when migrations are pending."""
-    from runtime.db.engine import make_engine, normalise_url
+def _run(settings: Settings, errand: Callable[[Snapshot], Awaitable[T]]) -> T:
+    """Raises ConfigError when migrations are pending."""
+    from runtime.db.audit_reads import snapshot
     from runtime.db.migrate import pending
 
-    if waiting := await asyncio.to_thread(pending, url):
-        raise ConfigError([f"the database lacks {len(waiting)} migrations (first: {waiting[0]}); run `ceo migrate`"])
-    engine = make_engine(normalise_url(url), pool_size=1, max_overflow=0)
-    try:
-        async with engine.connect() as conn:
-            await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            yield conn
-    finally:
-        await engine.dispose()
-
-
-def _run(settings: Settings, errand: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     async def run(url: str) -> T:
-        async with reading(url) as conn:
+        if waiting := await asyncio.to_thread(pending, url):
+            raise ConfigError([f"the database lacks {len(waiting)} migrations (first: {waiting[0]}); run `ceo migrate`"])
+        async with snapshot(url) as conn:
             return await errand(conn)
 
     with database(settings.secrets) as url:
@@ -77,7 +64,7 @@ def verify(settings: Settings, *, against: Path | None, anchor: str | None) -> d
 
     known = _anchors(settings, against, anchor)
 
-    async def errand(conn: AsyncConnection) -> dict[str, Any]:
+    async def errand(conn: Snapshot) -> dict[str, Any]:
         rows, broken = await audit_reads.walk(conn, known)
         gaps = await audit_reads.gaps(conn)
         seq, digest = await audit_reads.head(conn)
@@ -162,7 +149,7 @@ def write_anchor(settings: Settings, now: datetime) -> dict[str, Any]:
     file = anchors.place(settings.secrets.ceo_data_dir)
     known = anchors.read(file)
 
-    async def errand(conn: AsyncConnection) -> dict[str, Any]:
+    async def errand(conn: Snapshot) -> dict[str, Any]:
         _, broken = await audit_reads.walk(conn, known)
         if broken is not None:  # an anchor of a broken chain would make the break the new truth
             return {"ok": False, "first_bad_seq": broken.seq, "problem": _problem(settings, broken, 0)}
@@ -190,7 +177,7 @@ def export(
     if file.exists() and not force:
         raise ConfigError([f"{file}: exists already; choose another name, or overwrite it with --force"])
 
-    async def errand(conn: AsyncConnection) -> dict[str, Any]:
+    async def errand(conn: Snapshot) -> dict[str, Any]:
         first, prev, last, digest = await audit_reads.stretch(conn, since=since, until=until)
         head = Head(first, prev, last, digest, now, kind=kind, until=until)
         beginning = head_line(head)
@@ -263,7 +250,7 @@ def replay(settings: Settings, wanted: str | None) -> dict[str, Any]:
 
     one = None if wanted is None else _id(wanted)
 
-    async def errand(conn: AsyncConnection) -> dict[str, Any]:
+    async def errand(conn: Snapshot) -> dict[str, Any]:
         tally, edition = Tally(), law()
         async for kept in audit_reads.judgements(conn, action_id=one):
             tally.judged += 1
@@ -312,7 +299,7 @@ def policy_diff(settings: Settings, new: Policy, days: float, now: datetime) -> 
     from runtime.jobs.history import optimizer_policy
     from tools.replay import moves_changed, under
 
-    async def errand(conn: AsyncConnection) -> dict[str, Any]:
+    async def errand(conn: Snapshot) -> dict[str, Any]:
         end = await audit_reads.newest(conn) or now
         since = end - timedelta(days=days)
         judged = changed_judgements = unreadable = 0

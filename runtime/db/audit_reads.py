@@ -6,6 +6,7 @@ Everything is streamed: a log of years is read in constant memory.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.chain import Anchor, Break, Chain, Row
+from runtime.db.engine import make_engine
 from tools.replay import Decision, Judgement
 
 _CHAIN = """select seq, at, kind, actor, action_id::text as action_id, payload_text, prev_hash, hash,
@@ -28,6 +30,10 @@ _DECISIONS = """select d.id::text as id, d.at, d.history::text as history, d.his
   left join audit_log l on l.kind = 'decision.made' and l.payload ->> 'decision_id' = d.id::text"""
 
 
+Snapshot = AsyncConnection
+"""Where everything here reads from: any open connection, or `snapshot`'s."""
+
+
 @dataclass(frozen=True)
 class Gaps:
     """What the tables say that no row of the chain tells of, or the other way round; numbers of rows."""
@@ -39,6 +45,18 @@ class Gaps:
     @property
     def any(self) -> bool:
         return bool(self.actions_without_judgement or self.judgements_untold or self.decisions_untold)
+
+
+@asynccontextmanager
+async def snapshot(url: str) -> AsyncIterator[Snapshot]:
+    """A connection of its own that sees one state of the database and can change nothing. `url` as DATABASE_URL is written."""
+    engine = make_engine(url, pool_size=1, max_overflow=0)
+    try:
+        async with engine.connect() as conn:
+            await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield conn
+    finally:
+        await engine.dispose()
 
 
 async def head(conn: AsyncConnection) -> tuple[int, str]:
