@@ -10,14 +10,13 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from knowledge.domain.action import (
     Action,
     Actor,
-    Creative,
     PauseCampaign,
     Platform,
     PublishCampaign,
@@ -27,84 +26,31 @@ from knowledge.domain.action import (
 )
 from knowledge.domain.books import ActionRecord, Proposal
 from knowledge.domain.clock import SettableClock
-from knowledge.domain.message import Message
 from knowledge.domain.money import Money
-from knowledge.domain.policy import Autonomy, Financial, Guardrails, Policy, Quality, QuorumStep
+from knowledge.domain.policy import Policy
+from runtime.proof.asking import (
+    ANA,
+    BUYER,
+    DECIDERS,
+    DENIED,
+    PLATFORMS,
+    PROPOSERS,
+    RUI,
+    SDR,
+    START,
+    WHY,
+    brl,
+    id_of,
+    publication,
+    some_policy,
+)
 from runtime.proof.auditor import Auditor
 from runtime.proof.judge import Judge, Known, Unit
 from runtime.proof.memory_books import MemoryBooks, Talk
-from runtime.proof.world import CURRENCY, READ_FAULTS, WRITE_FAULTS, Died, MemoryAds, MemoryLine, Trouble
+from runtime.proof.world import READ_FAULTS, WRITE_FAULTS, Died, MemoryAds, MemoryLine, Trouble
 from tools.effects import Effects, Ports
 from tools.gate import Gate, Outcome, Receipt
 from tools.guardrails import RULES
-
-START = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
-PLATFORMS: tuple[Platform, ...] = ("meta", "tiktok")
-BUYER = Actor(kind="agent", id="media_buyer")
-SDR = Actor(kind="agent", id="sdr")
-CLOCKWORK = Actor(kind="schedule", id="decide")
-ANA = Actor(kind="user", id="ana@example.com", role="manager")
-RUI = Actor(kind="user", id="rui@example.com", role="admin")
-EVA = Actor(kind="user", id="eva@example.com", role="manager")
-VERA = Actor(kind="user", id="vera@example.com", role="viewer")
-PROPOSERS = (BUYER, BUYER, BUYER, CLOCKWORK, ANA, EVA, SDR)
-DECIDERS = (ANA, ANA, EVA, RUI, RUI, VERA, BUYER, Actor(kind="user", id="ana@example.com", role="admin"))
-WHY = Message(id="why.proof", params={})
-DENIED = frozenset(
-    {
-        "gate.not_allowed", "gate.other_arguments", "gate.own_proposal", "gate.own_edit", "gate.role_needed", "gate.already_decided",
-        "gate.expired", "gate.unreadable", "gate.not_found", "gate.refused_now",
-    }
-)  # fmt: skip
-
-
-def brl(minor: int) -> Money:
-    return Money(minor=minor, currency=CURRENCY)
-
-
-def some_policy(chance: random.Random) -> Policy:
-    """A law among many: caps, quorum, grace, levels and distances differ from episode to episode."""
-    daily = chance.choice((20000, 30000, 30000, 60000))
-    quorum: tuple[QuorumStep, ...] = ()
-    if chance.random() < 0.5:
-        quorum = (QuorumStep(above=brl(chance.choice((3000, 8000))), approvals=2),)
-        if chance.random() < 0.5:
-            quorum = (*quorum, QuorumStep(above=brl(10000), approvals=chance.choice((1, 2)), role="admin"))
-    by_action: dict[str, Literal[1, 2, 3]] = {}
-    for kind in ("campaign.set_budget", "campaign.resume", "campaign.pause", "message.send"):
-        if chance.random() < 0.12:
-            by_action[kind] = cast(Literal[1, 2, 3], chance.choice((2, 2, 3)))
-    return Policy(
-        guardrails=Guardrails(
-            financial=Financial(
-                daily_cap=brl(daily),
-                weekly_cap=brl(daily * chance.choice((2, 5, 7))),
-                max_campaign_budget=brl(chance.choice((8000, 15000))),
-                pause_asks_above=brl(500000),
-                max_adjustments_per_day=chance.choice((6, 50, 50)),
-                new_campaign_asks=chance.random() < 0.5,
-                platform_daily_cap={"meta": brl(daily // 2)} if chance.random() < 0.3 else {},
-                campaign_daily_cap=brl(daily // 3) if chance.random() < 0.3 else None,
-                strategy_min_campaigns=chance.choice((3, 50)),
-            ),
-            quality=Quality(
-                min_hours_between_raises=chance.choice((0, 0, 48)),
-                min_runtime_hours=chance.choice((0, 72)),
-                min_impressions=chance.choice((0, 0, 1000)),
-                test_hours=chance.choice((0, 0, 24)),
-                rejection_memory_hours=chance.choice((0, 72)),
-            ),
-        ),
-        autonomy=Autonomy(
-            level=1,
-            by_action=by_action,
-            publication=chance.choice(("auto", "auto", "approval", "dry_run")),
-            approval_hours=chance.choice((1, 4)),
-            grace_minutes=chance.choice((0, 0, 0, 10)),
-            quorum=quorum,
-        ),
-    )
-
 
 _WORKER: ContextVar[Gate | None] = ContextVar("worker", default=None)
 """Whose code runs here."""
@@ -236,7 +182,7 @@ class Episode:
     # -- asking ---------------------------------------------------------------------------------------------------------------
 
     async def _submit(self, gate: Gate, proposal: Proposal) -> Receipt | None:
-        action_id = _id_of(proposal.key)
+        action_id = id_of(proposal.key)
         if action_id not in self.judge.asked_for:
             self.proposals.append(proposal)
             self.actions.append(action_id)
@@ -347,12 +293,7 @@ class Episode:
 
     def _publication(self, platform: Platform, minor: int, name: str | None = None) -> PublishCampaign:
         self.numbers += 1
-        name = name or f"new-{self.numbers}"
-        return PublishCampaign(
-            platform=platform, campaign_id=name, product_id="pia", name=name, daily_budget=brl(minor),
-            creatives=(Creative(id=f"{name}-1", headline="Pia", text="Pia em aço inox", image_url="https://x.example/i.jpg"),),
-            landing_url="https://x.example/pia",
-        )  # fmt: skip
+        return publication(platform, name or f"new-{self.numbers}", minor)
 
     async def op_spree(self, chance: random.Random) -> None:
         """The same raise again and again."""
@@ -661,10 +602,13 @@ class Episode:
             self.numbers += 1
             text = SendMessage(conversation_id=talk, lead_id="lead", text=f"Olá! ({self.numbers})", epoch=self.judge.talks[talk][1])
             own = random.Random(chance.random())
-            calls = [
-                lambda: self._submit(self.gates[0], self._proposal(chance, text, SDR)),  # type: ignore[list-item]
-                lambda: self.op_talk(own) if own.random() < 0.7 else self.op_kill(own),
-            ]
+
+            async def meanwhile() -> None:
+                for _ in range(own.randint(0, 12)):
+                    await asyncio.sleep(0)
+                await (self.op_talk(own) if own.random() < 0.7 else self.op_kill(own))
+
+            calls = [lambda: self._submit(self.gates[0], self._proposal(chance, text, SDR)), meanwhile]  # type: ignore[list-item]
         elif chance.random() < 0.15:  # each fits, together they do not
             calls = [
                 lambda one=one, gate=gate: self._submit(gate, self._proposal(chance, one, ANA))  # type: ignore[misc]
@@ -711,12 +655,6 @@ class Episode:
             await getattr(self, f"op_{chance.choice(RACERS)}")(chance)
         finally:
             self.books.store.pause = None
-
-
-def _id_of(key: str) -> str:
-    import uuid
-
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"agente-ceo:{key}"))
 
 
 def _midnight(moment: datetime, zone: str) -> datetime:

@@ -1,0 +1,116 @@
+"""The house of the proof over Postgres: an embedded server, and worker processes that are told what to do and may be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from runtime.db.embedded import EmbeddedPostgres
+from runtime.db.engine import libpq_url, with_database
+from runtime.db.migrate import migrate
+from runtime.proof.parts import ROOT, Part
+
+
+class Hand:
+    """A worker process and the pipe to it."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "runtime.proof.worker"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.busy = False
+
+    async def ready(self) -> Hand:
+        assert self.process.stdout is not None
+        line = await asyncio.to_thread(self.process.stdout.readline)
+        if line.strip() != "ready":
+            raise RuntimeError(f"a worker did not start; it said {line!r}")
+        return self
+
+    async def ask(self, command: dict[str, Any]) -> dict[str, Any] | None:
+        """The worker's answer; None when it died over it."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps(command) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        line = await asyncio.to_thread(self.process.stdout.readline)
+        return json.loads(line) if line else None
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def end(self) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+class House:
+    """Postgres, a template of the schema, and the worker processes; each part gets a database and a sandbox of its own."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = max(2, workers)
+        self._folder = tempfile.TemporaryDirectory(prefix="ceo-proof-")
+        os.chmod(self._folder.name, 0o755)  # Postgres runs as a user of its own when we are root
+        self.hands: list[Hand] = []
+
+    def __enter__(self) -> House:
+        import psycopg
+
+        self._server = EmbeddedPostgres(Path(self._folder.name) / "postgres")
+        self._server.__enter__()
+        self.url = self._server.url
+        with psycopg.connect(self._server.libpq_url, autocommit=True) as connection:
+            # Nobody cuts the power here: what is proven is what the processes do, not the disk.
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(f"alter system set {setting} = off")  # pyright: ignore[reportArgumentType]
+            connection.execute("select pg_reload_conf()")
+            connection.execute("create database proof_template")
+        migrate(with_database(self.url, "proof_template"))
+        self.loop = asyncio.Runner()
+        for _ in range(self._workers):
+            self.hands.append(self.loop.run(Hand().ready()))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for hand in self.hands:
+            hand.end()
+        self.loop.close()
+        self._server.__exit__(kind, error, trace)
+        self._folder.cleanup()
+
+    def part(self, number: int, seed: int, steps: int, *, tail: int = 30) -> Part:
+        """One episode on a database and a sandbox of its own."""
+        import psycopg
+
+        began, name = time.monotonic(), f"part_{number}_{time.monotonic_ns()}"
+        with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
+            connection.execute(f"create database {name} template proof_template strategy file_copy".encode())
+        from runtime.proof.story import Story
+
+        try:
+            story = Story(self, with_database(self.url, name), seed)
+            self.loop.run(story.run(steps))
+        finally:
+            with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
+                connection.execute(f"drop database {name} with (force)".encode())
+        judge = story.judge
+        return Part(
+            number, seed, story.steps, round(time.monotonic() - began, 3), judge.commits, dict(story.counts), dict(story.faults),
+            judge.breaches, judge.lines[-tail:] if judge.breaches or tail > 1000 else [],
+        )  # fmt: skip

@@ -1,0 +1,484 @@
+"""One part of the proof over Postgres: worker processes race over one ledger, and the sandbox answers them over real HTTP.
+
+The sandbox's own book is the judge: every write its twins accepted is replayed here, one after the other, and compared with what was
+asked, decided and told. Amounts are told apart to the cent, so that each write names the action it came from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from knowledge.domain.action import Action, Actor, PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget, parse_action
+from knowledge.domain.books import FINAL, Proposal
+from knowledge.domain.clock import SettableClock, day_bounds
+from knowledge.domain.policy import Policy
+from runtime.db.audit_reads import verify_chain
+from runtime.db.engine import make_engine
+from runtime.proof.asking import DECIDERS, DENIED, PLATFORMS, PROPOSERS, START, WHY, brl, id_of, publication, some_policy
+from runtime.proof.judge import Judge, Known, Unit
+from runtime.sandbox.adtree import Ad, Campaign, Group
+from runtime.sandbox.app import create_sandbox
+from runtime.sandbox.serve import ServerHandle, serve_in_loop
+from runtime.sandbox.world import Fault
+from tools.permit import Permit
+
+if TYPE_CHECKING:
+    from runtime.proof.postgres import Hand, House
+
+FAULTS = ("commit_then_500", "error_500", "html_502", "commit_then_html_502", "rate_limit", "drop", "commit_then_drop")
+WRITES, READS = r"POST /(meta|tiktok)/", r"GET /(meta|tiktok)/"
+BUDGETS: dict[Platform, tuple[int, ...]] = {"meta": (800, 1000, 2000, 3000, 6000), "tiktok": (2500, 3000, 4000)}
+ANA = DECIDERS[0]
+CONSISTENT = """
+select 'room is held by a final action' as what, a.id::text as id from actions a join reservations r on r.action_id = a.id
+  where r.status = 'held' and a.status = any(:final)
+union all select 'open and holds no room', a.id::text from actions a left join reservations r on r.action_id = a.id
+  where a.status in ('authorised', 'scheduled', 'executing', 'unknown')
+    and a.kind in ('campaign.publish', 'campaign.set_budget', 'campaign.resume') and r.status is distinct from 'held'
+union all select 'waiting and ticket differ', a.id::text from actions a left join approvals p on p.action_id = a.id
+  where (a.status = 'waiting') <> (coalesce(p.status, '') = 'pending')
+"""
+
+
+class Story:
+    """A seeded run. What the workers race in is not repeatable to the letter; what is asked of them is."""
+
+    def __init__(self, house: House, url: str, seed: int) -> None:
+        self.house, self.url, self.seed = house, url, seed
+        self.chance = random.Random(seed)
+        self.policy: Policy = some_policy(self.chance)
+        self.clock = SettableClock(START + timedelta(minutes=self.chance.randrange(7 * 24 * 60)))
+        self.judge = Judge(self.policy, self.clock, self._known)
+        self.counts, self.faults = Counter[str](), Counter[str]()
+        self.known: dict[str, Known] = {}
+        self.status: dict[str, str] = {}
+        self.fingerprints: dict[str, str] = {}
+        self.edited: dict[str, str] = {}
+        self.keys: list[Proposal] = []
+        self.steps = self.numbers = 0
+        self._seen = 0
+        self._open_kills: list[tuple[str, str, str | None]] = []
+        self._parts: dict[str, dict[str, tuple[int | None, bool]]] = {}
+
+    def _known(self, action_id: str) -> Known | None:
+        return self.known.get(action_id)
+
+    # -- the house ------------------------------------------------------------------------------------------------------------
+
+    async def run(self, steps: int) -> None:
+        """Steps until so many are done or a law is broken, then everything is brought to its end."""
+        app = create_sandbox(self.seed, self.clock.now(), personas=False)
+        self.world, self.book, self.market = app.state.world, app.state.book, app.state.market
+        self.server: ServerHandle = await serve_in_loop(app)
+        self.engine: AsyncEngine = make_engine(self.url, pool_size=2, max_overflow=2)
+        try:
+            for hand in self.house.hands:
+                await self._open(hand)
+            while self.steps < steps and not self.judge.breaches:
+                await self._step()
+            if not self.judge.breaches:
+                await self._finish()
+            for hand in self.house.hands:
+                await hand.ask({"do": "close"})
+        finally:
+            await self.engine.dispose()
+            await self.server.stop()
+
+    async def _open(self, hand: Hand) -> None:
+        opening = {"do": "open", "database": self.url, "sandbox": self.server.url, "now": self.clock.now().isoformat()}
+        answer = await hand.ask(opening | {"policy": self.policy.model_dump(mode="json")})
+        if answer is None or "executor" not in answer:
+            raise RuntimeError(f"a worker could not open the house: {answer}")
+
+    async def _rows(self, sql: str, **params: Any) -> list[Any]:
+        async with self.engine.begin() as conn:
+            result = await conn.execute(text(sql), params)
+            return list(result.mappings()) if result.returns_rows else []
+
+    # -- one step -------------------------------------------------------------------------------------------------------------
+
+    async def _step(self) -> None:
+        chance, hands = self.chance, self.house.hands
+        await self._pass(timedelta(seconds=chance.choice((1, 1, 1, 5, 61))))
+        if chance.random() < 0.05:
+            await self._pass(timedelta(minutes=chance.choice((11, 61, 300, 1500))))
+        if chance.random() < 0.08:
+            self._weather()
+        commands = [self._command() for _ in range(2 if chance.random() < 0.75 else 1)]
+        if len(commands) == 2 and chance.random() < 0.15:
+            commands[1] = dict(commands[0])  # the same thing twice at once: a double click, a retry
+            if commands[1]["do"] == "approve":
+                commands[1]["actor"] = chance.choice(DECIDERS).model_dump(mode="json")
+        order = chance.sample(range(len(hands)), len(commands))
+        fuse = chance.random() * 0.08 if chance.random() < 0.004 else None
+        buttons = [self._presses(command) for command in commands]
+        for command in commands:
+            self.judge.lines.append(f"{self.clock.now():%d %H:%M:%S} step {self.steps}: {_short(command)}")
+        asked = [asyncio.create_task(hands[place].ask(command)) for place, command in zip(order, commands, strict=True)]
+        if fuse is not None:
+            await asyncio.sleep(fuse)
+            hands[order[0]].kill()
+        answers = await asyncio.gather(*asked)
+        await self._learn(commands, answers)
+        self._judge_writes()
+        for command, answer, button in zip(commands, answers, buttons, strict=True):
+            self._hear(command, answer, button)
+        self._tell_all()
+        self.steps += len(commands)
+        if self.steps % 10 < len(commands):
+            await self._consistent()
+        if fuse is not None:
+            self.counts["worker deaths"] += 1
+            hands[order[0]] = await type(hands[order[0]])().ready()
+            await self._open(hands[order[0]])
+
+    def _weather(self) -> None:
+        kind = self.chance.choice(FAULTS)
+        match = WRITES if kind.startswith("commit") or self.chance.random() < 0.7 else READS
+        self.world.faults[:] = [fault for fault in self.world.faults if fault.times > 0][-3:]
+        self.world.faults.append(Fault(match, kind, self.chance.choice((1, 1, 2, 4))))
+        self.faults[f"{'write' if match == WRITES else 'read'}_{kind}"] += 1
+
+    # -- what is asked --------------------------------------------------------------------------------------------------------
+
+    def _command(self) -> dict[str, Any]:
+        chance, now = self.chance, {"now": self.clock.now().isoformat()}
+        do = chance.choices(
+            ("submit", "approve", "care", "reject", "edit", "undo", "kill", "lift", "repeat", "extend", "withdraw", "act_early"),
+            (34, 22, 7, 3, 4, 4, 2, 6, 5, 1, 1, 2),
+        )[0]
+        if do == "repeat" and not self.keys:
+            do = "submit"
+        if do in ("submit", "repeat"):
+            proposal = self._proposal() if do == "submit" else chance.choice(self.keys[-20:])
+            return {"do": "submit", "proposal": proposal.model_dump(mode="json")} | now
+        if do == "care":
+            return {"do": "care"} | now
+        actor = {"actor": chance.choice(DECIDERS).model_dump(mode="json")} | now
+        if do == "kill":
+            scope = chance.choice(("all", "platform", "campaign", "agent"))
+            target = {"all": None, "platform": "meta", "campaign": self._campaign()[1], "agent": "media_buyer"}[scope]
+            return {"do": "kill", "scope": scope, "target": target} | actor
+        if do == "lift":
+            ident = chance.choice(self._open_kills)[0] if self._open_kills else "nothing"
+            return {"do": "lift", "id": ident} | actor
+        wanted = {"undo": ("done",), "act_early": ("scheduled",), "withdraw": ("scheduled", "waiting")}.get(do, ("waiting",))
+        found = [ident for ident, status in self.status.items() if status in wanted][-8:]
+        if not found:
+            return {"do": "submit", "proposal": self._proposal().model_dump(mode="json")} | now
+        ident = chance.choice(found) if chance.random() < 0.95 else chance.choice(list(self.status))
+        command: dict[str, Any] = {"do": do, "id": ident} | actor
+        if do == "approve":
+            right = self.fingerprints[ident]
+            command["fingerprint"] = chance.choice((right, right, right, None, "0" * 64))
+        elif do == "extend":
+            command["hours"] = chance.choice((1, 24, 100))
+        elif do == "edit":
+            before = getattr(self.known[ident].action, "daily_budget", None)
+            minor = self._unique(round((before.minor if before else 1000) * chance.choice((0.6, 0.9, 1.2))))
+            command["changes"] = {"daily_budget": {"minor": minor, "currency": "BRL"}} if before else {"name": "x"}
+        return command
+
+    def _proposal(self) -> Proposal:
+        self.numbers += 1
+        proposal = Proposal(action=self._action(), key=f"k{self.numbers}", proposer=self.chance.choice(PROPOSERS), why=WHY)
+        self.keys.append(proposal)
+        return proposal
+
+    def _unique(self, minor: int) -> int:
+        """An amount that nobody asked for before: the write of it names its action."""
+        self.numbers += 1
+        return max(700, minor // 1000 * 1000) + self.numbers % 1000
+
+    def _campaign(self) -> tuple[Platform, str]:
+        units = list(self.judge.units.values())
+        if not units:
+            return "meta", "nowhere"
+        unit = self.chance.choice(units)
+        return unit.platform, unit.campaign_id or ""  # type: ignore[return-value]
+
+    def _action(self) -> Action:
+        chance = self.chance
+        few = len(self.judge.units) < 3
+        kind = chance.choices(("publish", "budget", "pause", "resume"), (6 if few else 1, 10, 2, 3))[0]
+        if kind == "publish":
+            platform: Platform = chance.choice(PLATFORMS)
+            return publication(platform, f"new-{self.numbers}", self._unique(chance.choice(BUDGETS[platform])))
+        platform, campaign = self._campaign()
+        if kind == "budget":
+            now = next((u.budget for u in self.judge.units.values() if u.campaign_id == campaign), 2000)
+            minor = round(now * chance.choice((0.5, 0.8, 0.9, 1.05, 1.1, 1.15, 1.19, 1.3, 1.49, 2, 10)))
+            minor = max(700, minor) // 10 * 10
+            self.numbers += 1
+            return SetBudget(platform=platform, campaign_id=campaign, daily_budget=brl(minor + self.numbers % 10))
+        if kind == "pause":
+            return PauseCampaign(platform=platform, campaign_id=campaign, emergency=chance.random() < 0.3)
+        return ResumeCampaign(platform=platform, campaign_id=campaign)
+
+    # -- what is told ---------------------------------------------------------------------------------------------------------
+
+    def _presses(self, command: dict[str, Any]) -> Any:
+        """A yes counts for the judge from when its button is pressed; a stop from when it was told; a lift from when it was asked."""
+        if command["do"] == "lift":
+            self.judge.kills[:] = [(s, t) for i, s, t in self._open_kills if i != command["id"] and (s, t) in self.judge.kills]
+        if command["do"] != "approve":
+            return None
+        actor = Actor.model_validate(command["actor"])
+        entitled = actor.kind == "user" and actor.role in ("manager", "admin")
+        if not entitled or command["fingerprint"] not in (None, self.fingerprints[command["id"]]):
+            return None
+        return self.judge.says_yes(command["id"], actor)
+
+    async def _learn(self, commands: list[dict[str, Any]], answers: list[dict[str, Any] | None]) -> None:
+        """What the ledger holds now: new actions and where each one stands."""
+        rows = await self._rows(
+            "select a.id::text, a.args, a.proposer_kind, a.proposer_id, a.status, a.decided_at, a.fingerprint, a.undo_of,"
+            " p.edited_from::text, p.edited_by, p.narrower from actions a left join approvals p on p.action_id = a.id"
+            " order by a.created_at, a.id"
+        )
+        for row in rows:
+            ident = row["id"]
+            if ident not in self.known:
+                self.fingerprints[ident] = row["fingerprint"]
+                if row["undo_of"] is not None:
+                    self.judge.restoring.add(ident)
+                if row["edited_from"] is not None and not row["narrower"]:
+                    self.judge.editors[ident] = row["edited_by"]
+            proposer_id = row["proposer_id"]
+            raw = Actor.model_validate_json(proposer_id) if proposer_id.startswith("{") else None
+            proposer = raw or Actor(kind=row["proposer_kind"], id=proposer_id)
+            self.known[ident] = Known(parse_action(row["args"]), proposer, row["decided_at"])
+            before, after = self.status.get(ident), row["status"]
+            if before in FINAL and after != before:
+                self.judge.breach(f"action {ident} was {before} and is now {after}")
+            if after == "waiting" and before != "waiting":
+                until = self.clock.now() + self.policy.approval_time
+                self.judge.until.setdefault(ident, self.judge.until.get(row["edited_from"] or "", until))
+            if after == "waiting":
+                self.judge.asked.add(ident)
+            self.status[ident] = after
+        for proposal in self.keys:
+            self.judge.asked_for.setdefault(id_of(proposal.key), [proposal.action])
+        active = await self._rows("select id::text, scope, target from kill_switches where lifted_at is null order by set_at, id")
+        self._open_kills = [(row["id"], row["scope"], row["target"] or None) for row in active]
+
+    def _hear(self, command: dict[str, Any], answer: dict[str, Any] | None, button: Any) -> None:
+        do, judge = command["do"], self.judge
+        if answer is not None and "raised" in answer:
+            judge.breach(f"the gate raised over {_short(command)}: {answer['raised']}")
+        message = (answer or {}).get("message", "")
+        judge.lines.append(f"    {do}: {(answer or {}).get('status', 'died')} {message} {str((answer or {}).get('id') or '')[:8]}")
+        if answer is not None and "status" in answer:
+            self.counts[answer["status"] if do == "submit" else f"{do} {'yes' if answer['ok'] else 'no'}"] += 1
+        if button is not None:
+            drifted = message == "gate.drifted"
+            judge.said(button, counted=not (drifted or message in DENIED))
+            if drifted:
+                judge.forget_yes(command["id"])
+        if do == "extend" and (answer is None or answer.get("ok")) and command["id"] in judge.until:
+            judge.until[command["id"]] += timedelta(hours=command["hours"])
+        if do in ("kill", "lift") and (answer is None or answer.get("ok")):
+            told = (command.get("scope", ""), command.get("target"))
+            still = [(scope, target) for _, scope, target in self._open_kills]
+            if do == "kill" and answer is not None and told in still and told not in judge.kills:
+                judge.kills.append(told)
+            judge.kills[:] = [kill for kill in judge.kills if kill in still]
+
+    def _tell_all(self) -> None:
+        for ident, status in self.status.items():
+            if status in FINAL:
+                self.judge.told(ident, status)
+
+    # -- the sandbox's own book -----------------------------------------------------------------------------------------------
+
+    def _judge_writes(self) -> None:
+        """Every write the twins accepted since the last look, one after the other, as if seen when it arrived."""
+        news, self._seen = self.world.writes[self._seen :], len(self.world.writes)
+        for write in news:
+            node = self.book.node(write.vendor, write.object_id)
+            if not isinstance(node, Campaign | Group | Ad):
+                continue
+            campaign = node if isinstance(node, Campaign) else node.campaign if isinstance(node, Group) else node.group.campaign
+            self._shown(write, node, campaign)
+
+    def _shown(self, write: Any, node: Campaign | Group | Ad, campaign: Campaign) -> None:
+        unit = self.judge.units.get((write.vendor, campaign.id))
+        if write.operation == "campaign.create":
+            action_id, action = self._publisher(campaign.name)
+            if action is None or action_id is None:
+                self.judge.breach(f"{campaign.name} was made on {write.vendor} and nobody asked for it")
+                return
+            key = next((p.key for p in self.keys if id_of(p.key) == action_id), action_id)
+            unit = self.judge.created(self._permit(action_id), write.vendor, action, key)
+            self.judge.units.pop((write.vendor, unit.external_id))
+            unit.external_id, unit.budget = campaign.id, 0
+            self.judge.units[write.vendor, campaign.id] = unit
+            self._parts[unit.external_id] = {}
+        if unit is None:
+            return
+        parts = self._parts[unit.external_id]
+        budget, on = parts.get(node.id, (None, False))
+        named = write.detail.get("daily_budget_minor")
+        status = write.detail.get("status")
+        parts[node.id] = (named if named is not None else budget, status in ("ACTIVE", "ENABLE") if status else on)
+        if write.operation.endswith(".create") and isinstance(node, Group | Ad) and self._twice(unit, node):
+            self.judge.breach(f"{campaign.name} got a second {type(node).__name__.lower()} on {write.vendor}")
+        self._effective(unit, campaign)
+
+    def _twice(self, unit: Unit, node: Group | Ad) -> bool:
+        """One intent creates exactly one object: a campaign has one group, and a group one ad for each of its creatives (one here)."""
+        kind = type(node)
+        return sum(isinstance(self.book.node(unit.platform, ident), kind) for ident in self._parts[unit.external_id]) > 1
+
+    def _effective(self, unit: Unit, campaign: Campaign) -> None:
+        """What the platform would spend now by plan, and whether it delivers; a change of either is a write of some action."""
+        parts = self._parts[unit.external_id]
+        top = parts.get(campaign.id, (None, False))
+        groups = [parts[g.id] for g in campaign.groups.values() if g.id in parts]
+        ads = [parts[a.id][1] for g in campaign.groups.values() for a in g.ads.values() if a.id in parts]
+        budget = top[0] if top[0] is not None else sum(minor for minor, _ in groups if minor is not None)
+        on = top[1] and any(switched for _, switched in groups) and any(ads)
+        if not unit.budgets and not on:  # still being made
+            unit.budget = budget
+            return
+        if budget != unit.budget and unit.budgets:
+            self._attributed(unit, "budget", budget)
+        if on != unit.on:
+            self._attributed(unit, "on" if on else "off", budget)
+
+    def _attributed(self, unit: Unit, what: str, minor: int) -> None:
+        judge = self.judge
+        wanted: list[str] = []
+        for ident, known in self.known.items():
+            action = known.action
+            if getattr(action, "campaign_id", None) != unit.campaign_id:
+                continue
+            fits = (
+                (what == "budget" and isinstance(action, SetBudget) and action.daily_budget.minor == minor)
+                or (what == "on" and isinstance(action, ResumeCampaign))
+                or (what == "on" and isinstance(action, PublishCampaign) and not unit.budgets)
+                or (what == "off" and isinstance(action, PauseCampaign))
+            )
+            if fits:
+                wanted.append(ident)
+        allowed = [ident for ident in wanted if judge.forbids(ident) is None]
+        able = [ident for ident in allowed if not judge.performed[ident]] or allowed or wanted
+        if not able:
+            judge.breach(f"{unit.campaign_id}: {what} {minor} was accepted and no action wants it")
+            unit.budget, unit.on = minor, what != "off" and unit.on
+            return
+        ident = able[0]
+        if not allowed:
+            judge.breach(f"{unit.campaign_id}: {what} {minor} of action {ident} left although {judge.forbids(ident)}")
+        if what == "budget":
+            judge.budgeted(self._permit(ident), unit, brl(minor))
+            return
+        unit.budget = minor
+        judge.switched(self._permit(ident), unit, on=what == "on", operation="resume" if unit.budgets else "activate")
+
+    def _publisher(self, name: str) -> tuple[str | None, PublishCampaign | None]:
+        """Whose publication a campaign on the platform is: by its name, and of edited ones the one that may be done."""
+        found = [
+            (ident, known.action)
+            for ident, known in self.known.items()
+            if isinstance(known.action, PublishCampaign) and known.action.name in name.split()
+        ]
+        able = [pair for pair in found if self.judge.forbids(pair[0]) is None]
+        return (able or found or [(None, None)])[0]
+
+    def _permit(self, action_id: str) -> Permit:
+        async def passed() -> None:
+            """It was passed when the write left."""
+
+        return Permit(action_id=action_id, key="", scopes=frozenset(), guard=passed)
+
+    # -- time -----------------------------------------------------------------------------------------------------------------
+
+    async def _pass(self, step: timedelta) -> None:
+        until = self.clock.now() + step
+        while True:
+            end = day_bounds(self.clock.now(), self.policy.time_zone)[1]
+            if until < end:
+                await self.world.advance(until)
+                self.clock.set(until)
+                return
+            await self.world.advance(end)
+            await self._report(end)
+            self.clock.set(end)
+            self.judge.begin_day()
+
+    async def _report(self, end: datetime) -> None:
+        """The day's real figures reach the ledger; and no day has cost more than the cap."""
+        self.market.settle()
+        day, spent = self.judge.today(), 0
+        for unit in self.judge.units.values():
+            campaign = self.book.node(unit.platform, unit.external_id)
+            account = campaign.account
+            minor = sum(
+                bucket.spend
+                for group in campaign.groups.values()
+                for ad in group.ads.values()
+                for index, bucket in ad.hours.items()
+                if self.market.local(account, index)[0] == day
+            )
+            spent += minor
+            if minor:
+                unit.spent[day] = unit.reported[day] = minor
+                await self._rows(
+                    "insert into analytics (workspace, platform, level, external_id, campaign_id, day, impressions, clicks,"
+                    " spend_minor, conversions, revenue_minor, currency, provisional, first_seen_at, updated_at) values ('default',"
+                    " :platform, 'campaign', :external, (select id from campaigns where platform = :platform and"
+                    " external_id = :external), :day, 2000, 20, :minor, 2, :revenue, 'BRL', false, :at, :at)"
+                    " on conflict (platform, level, external_id, day, hour) do update set spend_minor = excluded.spend_minor",
+                    platform=unit.platform, external=unit.external_id, day=day, minor=minor, revenue=minor * 2, at=end,
+                )  # fmt: skip
+        if spent > self.policy.guardrails.financial.daily_cap.minor:
+            self.judge.breach(f"{day} really cost {spent} of {self.policy.guardrails.financial.daily_cap.minor}")
+
+    # -- at the end -----------------------------------------------------------------------------------------------------------
+
+    async def _consistent(self) -> None:
+        for row in await self._rows(CONSISTENT, final=sorted(FINAL)):
+            self.judge.breach(f"{row['what']}: action {row['id']}")
+
+    async def _finish(self) -> None:
+        """Faults end, stops are lifted, time passes: nothing may stay half done, and the chain is whole."""
+        self.world.faults.clear()
+        hand = self.house.hands[0]
+        for ident, _, _ in self._open_kills:
+            lifting = {"do": "lift", "id": ident, "actor": ANA.model_dump(mode="json"), "now": self.clock.now().isoformat()}
+            self._presses(lifting)
+            await hand.ask(lifting)
+        self.judge.kills.clear()
+        for _ in range(4):
+            await asyncio.sleep(0.15)  # real rests of the clients after a rate limit or a lost creation
+            await self._pass(timedelta(hours=25, minutes=1))
+            command = {"do": "care", "now": self.clock.now().isoformat()}
+            answer = await hand.ask(command)
+            await self._learn([command], [answer])
+            self._judge_writes()
+            self._hear(command, answer, None)
+            self._tell_all()
+        await self._consistent()
+        for row in await self._rows("select id::text, kind, status from actions where status <> all(:final)", final=sorted(FINAL)):
+            self.judge.breach(f"action {row['id']} ({row['kind']}) is left {row['status']}")
+        async with self.engine.connect() as conn:
+            rows, broken = await verify_chain(conn)
+        if broken is not None:
+            self.judge.breach(f"the audit chain breaks at {broken} of {rows}")
+
+
+def _short(command: dict[str, Any]) -> str:
+    what = command["do"]
+    if what == "submit":
+        action = command["proposal"]["action"]
+        budget = (action.get("daily_budget") or {}).get("minor", "")
+        return f"{command['proposal']['key']} {action['kind']} {action.get('campaign_id')} {budget} by {command['proposal']['proposer']['id']}"
+    return f"{what} {str(command.get('id', command.get('scope', '')))[:8]} {command.get('actor', {}).get('id', '')}"
