@@ -1,0 +1,247 @@
+"""Deciding in a browser beyond yes and no: edit, several at once, more time, undo, and what others did meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from knowledge.domain.action import Actor
+from tests.cockpit.conftest import Visitor
+from tests.cockpit.house import House
+from tests.cockpit.test_pages import AXE, card, status
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Open = Callable[..., "Page"]
+DONA = Actor(kind="user", id="dona@loja.example", role="admin")
+
+
+def replaced_by(house: House, name: str) -> str:
+    async def read() -> str:
+        async with house.database.transaction() as tx:
+            found = await tx.conn.execute(text("select action_id from approvals where edited_from = :id"), {"id": house.ids[name]})
+            return str(found.scalar_one())
+
+    return house.run(read)
+
+
+def type_budget(page: Page, amount: str, reason: str = "menos risco") -> None:
+    """Fills the edit form that is open."""
+    page.locator("input[name=daily_budget]:visible").fill(amount)
+    page.locator("[id^=why-]:visible").fill(reason)
+
+
+def test_a_card_says_rule_number_limit_and_what_to_do(house: House, open_page: Open) -> None:
+    page = open_page()
+    words = card(page, house, "budget").inner_text()
+    for part in (
+        "approval_above",
+        "+30%",
+        "20%",
+        "aprova, edita ou rejeita",
+        "R$\xa015,12",
+        "Uma aprovação (gestor ou acima)",
+        "nada muda",
+    ):
+        assert part in words, part
+    refused = page.locator("#r-refusals article", has_text="Marca")
+    words = refused.inner_text()
+    for part in ("max_increase", "+108%", "50%", "Peça um passo menor", "daily_cap", "R$\xa0300,00"):
+        assert part in words, part
+
+
+@pytest.mark.parametrize("js", [True, False])
+def test_a_narrower_edit_is_shown_what_the_rules_say_and_approved_by_its_editor(house: House, open_page: Open, js: bool) -> None:
+    page = open_page(js=js)
+    if js:
+        card(page, house, "budget").focus()
+        page.keyboard.press("e")
+    else:
+        card(page, house, "budget").locator("[data-edit] summary").click()
+    type_budget(page, "muito")
+    page.get_by_role("button", name="Ver o que as regras dizem").locator("visible=true").first.click()
+    assert page.locator("input[name=daily_budget][aria-invalid=true] + .wrong").inner_text().startswith("Isto não é um valor")
+    type_budget(page, "190,00")
+    page.get_by_role("button", name="Ver o que as regras dizem").click()
+    page.locator(".notice-bad", has_text="recusam esta versão").wait_for()
+    page.locator(".reasons", has_text="max_increase").wait_for()
+    assert status(house, "budget") == "waiting"
+    type_budget(page, "52,00")
+    page.get_by_role("button", name="Salvar edição").click()
+    page.locator(".notice-good", has_text="Editado").wait_for()
+    assert status(house, "budget") == "replaced"
+    made = replaced_by(house, "budget")
+    assert page.url.endswith(f"/actions/{made}")
+    page.get_by_text("O que a edição mudou").wait_for()
+    page.get_by_role("button", name="Aprovar").click()
+    page.locator("#undo").wait_for()
+    assert house.ads["tiktok"].campaigns["x-c-bancada"].daily_budget.minor == 5200
+
+
+def test_a_wider_edit_needs_somebody_else(house: House, open_page: Open) -> None:
+    page = open_page()
+    page.goto(f"{house.url}/approvals/{house.ids['budget']}/edit")
+    type_budget(page, "60,00", "quero mais")
+    page.get_by_role("button", name="Salvar edição").click()
+    page.get_by_text("Sua edição pede mais do que o pedido original").wait_for()
+    assert page.get_by_role("button", name="Aprovar").count() == 0
+    made = replaced_by(house, "budget")
+    other = open_page("admin")
+    other.goto(f"{house.url}/actions/{made}")
+    other.get_by_role("button", name="Aprovar").click()
+    other.locator("#undo").wait_for()
+    assert house.ads["tiktok"].campaigns["x-c-bancada"].daily_budget.minor == 6000
+
+
+@pytest.mark.parametrize("js", [True, False])
+def test_several_are_decided_at_once(house: House, open_page: Open, js: bool) -> None:
+    page = open_page(js=js)
+    page.get_by_role("button", name="Aprovar selecionados").click()
+    page.locator("#notice .notice-bad", has_text="Selecione pelo menos um").wait_for()
+    for name in ("budget", "pause"):
+        card(page, house, name).locator("[data-pick]").check()
+    page.get_by_role("button", name="Aprovar selecionados").click()
+    page.locator("#notice .notice-good", has_text="2 de 2 aprovados").wait_for()
+    assert (status(house, "budget"), status(house, "pause")) == ("done", "done")
+
+
+def test_several_are_rejected_with_one_reason_and_the_no_of_one_is_told(house: House, open_page: Open) -> None:
+    page = open_page(js=False)
+    for name in ("budget", "pause"):
+        card(page, house, name).locator("[data-pick]").check()
+
+    async def meanwhile() -> None:
+        await house.gate.reject(house.ids["pause"], DONA, "por telefone")
+
+    house.run(meanwhile)
+    page.locator("[data-batch-reject] summary").click()
+    page.locator("#batch-reason").fill("orçamento do mês acabou")
+    page.get_by_role("button", name="Confirmar rejeição dos selecionados").click()
+    notice = page.locator("#notice .notice-bad", has_text="1 de 2 rejeitados")
+    notice.get_by_text("Pausar campanha · Meta · Promo Inverno").wait_for()
+    assert (status(house, "budget"), status(house, "pause")) == ("rejected", "rejected")
+
+
+def test_more_time_moves_the_deadline_and_withdrawal_is_no_disagreement(house: House, open_page: Open) -> None:
+    page = open_page()
+    assert "30 min" in card(page, house, "pause").locator("header").inner_text()
+    card(page, house, "pause").locator("[data-extend] summary").click()
+    card(page, house, "pause").locator("select[name=hours]").select_option("4")
+    card(page, house, "pause").get_by_role("button", name="Estender").click()
+    card(page, house, "pause").locator("header", has_text="4 h 30 min").wait_for()
+    card(page, house, "pause").locator("[data-withdraw] summary").click()
+    card(page, house, "pause").locator("[data-withdraw] input[name=reason]").fill("pedido repetido")
+    card(page, house, "pause").get_by_role("button", name="Confirmar retirada").click()
+    card(page, house, "pause").wait_for(state="detached")
+    assert status(house, "pause") == "cancelled"
+
+
+def test_undo_shows_what_it_would_do_and_says_why_it_cannot(house: House, open_page: Open) -> None:
+    page = open_page()
+    page.locator("#r-feed li", has_text="Aumentou o orçamento de “Google · Marca”").get_by_role("link", name="Desfazer").click()
+    box = page.locator("#undo")
+    assert "R$\xa029,00" in box.inner_text() and "R$\xa025,00" in box.inner_text()
+    box.locator("[name=reason]").fill("caro demais")
+    box.get_by_role("button", name="Desfazer esta ação").click()
+    page.locator("#undo", has_text="Não dá para desfazer").wait_for()
+    assert house.ads["google"].campaigns["x-c-marca"].daily_budget.minor == 2500
+    page.goto(f"{house.url}/actions/{house.ids['pause']}")
+    assert page.locator("#undo").count() == 0  # nothing was done yet
+
+
+def test_undo_refuses_what_somebody_changed_since(house: House, open_page: Open) -> None:
+    from tests.cockpit.seed import brl
+
+    house.ads["google"].put("x-c-marca", "Marca", brl("33.00"), "active")
+    page = open_page()
+    page.goto(f"{house.url}/actions/{house.ids['marca']}")
+    page.locator("#undo", has_text="Mudou depois na própria plataforma").wait_for()
+    assert page.get_by_role("button", name="Desfazer esta ação").count() == 0
+
+
+def test_what_expired_or_was_decided_meanwhile_says_so(house: House, visit: Callable[..., Visitor]) -> None:
+    manager = visit("manager")
+    page = manager.http.get(f"/actions/{house.ids['budget']}").text
+    shown = page.split('name="fingerprint" value="', 1)[1].split('"', 1)[0]
+
+    async def other() -> None:
+        await house.gate.reject(house.ids["pause"], DONA, "por telefone")
+
+    house.run(other)
+    late = manager.post(
+        f"/approvals/{house.ids['pause']}/approve", {"fingerprint": ""}, HX_Request="true", HX_Current_URL=f"{house.url}/"
+    )
+    assert "notice-bad" in late.text and status(house, "pause") == "rejected"
+    edit = manager.http.get(f"/approvals/{house.ids['pause']}/edit").text
+    assert "não espera mais por ninguém" in edit and '<button class="btn" name="do"' not in edit
+    house.clock.advance(timedelta(hours=3))
+    waiting = manager.http.get(f"/actions/{house.ids['budget']}").text
+    assert "O prazo terminou sem resposta" in waiting and "data-approve" not in waiting
+    late = manager.post(
+        f"/approvals/{house.ids['budget']}/approve", {"fingerprint": shown}, HX_Request="true", HX_Current_URL=f"{house.url}/"
+    )
+    assert "O prazo de aprovação terminou sem resposta" in late.text
+    assert status(house, "budget") == "expired"
+    assert house.ads["tiktok"].campaigns["x-c-bancada"].daily_budget.minor == 4200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/approvals/{budget}/withdraw", "/approvals/{budget}/extend", "/approvals/{budget}/edit", "/approvals/batch", "/undo",
+     "/actions/{budget}/act-early", "/kill/{budget}/resume"],
+)  # fmt: skip
+def test_viewers_and_forgeries_change_nothing(house: House, visit: Callable[..., Visitor], path: str) -> None:
+    where = path.format(**house.ids)
+    fields = {
+        "reason": "x",
+        "hours": "1",
+        "do": "approve",
+        "pick": f"{house.ids['budget']}:x",
+        "daily_budget": "1",
+        "correlation": "x",
+    }
+    assert visit("viewer").post(where, fields).status_code == 403
+    assert visit("manager").http.post(where, data=fields).status_code == 403
+    assert visit("viewer").http.get(f"/approvals/{house.ids['budget']}/edit").status_code == 403
+    assert status(house, "budget") == "waiting"
+
+
+def test_stops_of_every_scope_are_set_shown_and_resumed(house: House, open_page: Open) -> None:
+    page = open_page(js=False)
+    page.goto(f"{house.url}/stops")
+    for scope, target in (("campaign", "c-marca"), ("agent", "media_buyer"), ("platform", "tiktok")):
+        box = page.locator(f"details:has(input[name=scope][value={scope}])").last
+        if box.get_attribute("open") is None:
+            box.locator("summary").click()
+        box.locator("[name=target]").select_option(target)
+        box.locator("[name=reason]").fill(f"teste {scope}")
+        box.get_by_role("button").click()
+        page.locator(".stopbar", has_text=f"teste {scope}").wait_for()
+    assert page.locator(".stopbar").count() == 3
+    for left in (2, 1, 0):
+        page.locator(".stopbar summary").first.click()
+        page.get_by_role("button", name="Confirmar retomada").first.click()
+        assert page.locator(".stopbar").count() == left
+    assert page.locator("#h-past ~ ul li").count() == 3
+
+
+@pytest.mark.parametrize(("locale", "theme"), [("pt-BR", "light"), ("en", "dark")])
+def test_axe_finds_nothing_on_the_other_pages_and_390_pixels_are_enough(
+    house: House, open_page: Open, locale: str, theme: str
+) -> None:
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    page = open_page(width=390, locale=locale, theme=theme)
+    budget, marca = house.ids["budget"], house.ids["marca"]
+    for path in ("/approvals", f"/actions/{marca}", f"/approvals/{budget}/edit", "/stops", "/audit?verify=1", "/settings"):
+        page.goto(house.url + path)
+        for box in page.locator("details").all():
+            box.evaluate("box => { box.removeAttribute('name'); box.open = true }")
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found: Any = page.evaluate("rules => axe.run(document, rules)", rules)
+        assert [(path, v["id"], [node["html"] for node in v["nodes"]]) for v in found["violations"]] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
