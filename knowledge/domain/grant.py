@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,13 +44,6 @@ def grant_of(verdict: Verdict) -> str | None:
 def machine(proposer: str) -> bool:
     """Whether a machine asks. Grants are for machines: a person's own command is judged as before."""
     return not proposer.startswith("user:")
-
-
-def own_answer(verdict: Verdict) -> str:
-    """What the machine would have done on its own: the worst finding, a shadowed one read as it would have been."""
-    order = ("allow", "ask", "refuse")
-    own: list[Any] = [f.numbers.get("own") or f.answer for f in verdict.findings]
-    return max(own, key=order.index) if own else "refuse"
 
 
 class GrantSpent(LookupError):

@@ -241,11 +241,12 @@ async def test_rejections_in_a_row_end_it_before_anybody_wrote_so(bench: Bench) 
 async def test_a_scheduled_action_keeps_its_use_through_its_grace(bench: Bench) -> None:
     bench.policy = asking(grace_minutes=10)
     await bench.running(amount="100")
+    await bench.running("other", "20")
     await granted(bench, max_count=1)
     receipt = await bench.submit(budget("110"), "k1")
     assert receipt.status == "scheduled"
     assert await used(bench) == [(1, 1)]
-    assert (await bench.submit(budget("108"), "k2")).status == "waiting", "the only use is taken"
+    assert (await bench.submit(budget("21", "other"), "k2")).status == "waiting", "the only use is taken"
     bench.clock.advance(timedelta(minutes=11))
     assert await bench.gate.release_due() == 1
     assert (await bench.action(receipt.action_id)).status == "done"

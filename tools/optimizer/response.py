@@ -12,12 +12,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from knowledge.domain.outcome import HORIZON_HOURS, Z80
 from tools.optimizer.estimate import Estimate, estimate
 from tools.optimizer.history import Book, Campaign, read
-from tools.optimizer.stats import gamma_quantile
+from tools.optimizer.stats import Floats, gamma_quantile
 
 ELASTICITY_DEVIATION = 0.1
 FILL_DEVIATION = 0.25  # of one day's spend around its budget, before anything is seen
@@ -49,7 +47,8 @@ class Response:
         self._book = book
         self._policy = policy
         self._known = known
-        self._bare: Estimate | None = None
+        self._own: tuple[Estimate, Floats, Floats] | None = None
+        self._bare: tuple[Estimate, Floats, Floats] | None = None
 
     def attach(self, actions: Sequence[dict[str, Any]]) -> None:
         """Puts `expected_effect` on every action that has none yet."""
@@ -86,7 +85,9 @@ class Response:
         days = hours // 24
         if days < 1 or campaign.daily_budget <= 0 or not campaign.active:
             return 1.0, FILL_DEVIATION
-        spent = float(book.window("spend", book.now - 24 * days)[campaign.index])
+        spent = book.totals(campaign.index, 24 * days).spend
+        if spent is None:
+            return 1.0, FILL_DEVIATION
         seen = min(max(spent / (campaign.daily_budget * days), 0.1), 1.5)
         # One day's worth of belief that the platform spends what it was given.
         return (1.0 + seen * days) / (1.0 + days), math.hypot(FILL_FLOOR, FILL_DEVIATION / math.sqrt(1.0 + days))
@@ -96,8 +97,8 @@ class Response:
         launch = campaign.launch_budget
         if launch <= 0:
             return None
-        est, margin = self._estimate(campaign)
-        value, shape = float(est.value[campaign.index]), float(est.shape[campaign.index])
+        est, lows, highs, margin = self._estimate(campaign)
+        value, worst, best = (float(values[campaign.index]) for values in (est.value, lows, highs))
         if not math.isfinite(value) or margin is None or margin <= 0:
             return None
 
@@ -105,22 +106,30 @@ class Response:
             return days * worth / margin * launch * (_power(after / launch, elasticity) - _power(before / launch, elasticity))
 
         mid = change(value, est.elasticity)
-        ends = sorted(change(float(gamma_quantile(np.array(value), np.array(shape), z)), est.elasticity) for z in (-Z80, Z80))
+        ends = sorted((change(worst, est.elasticity), change(best, est.elasticity)))
         form = Z80 * 0.5 * abs(
             change(value, min(est.elasticity + ELASTICITY_DEVIATION, 1.0)) - change(value, est.elasticity - ELASTICITY_DEVIATION)
         )  # fmt: skip
         return mid, mid - math.hypot(mid - ends[0], form), mid + math.hypot(ends[1] - mid, form)
 
-    def _estimate(self, campaign: Campaign) -> tuple[Estimate, float | None]:
-        """The estimate that can speak of this campaign; without a margin of its own it is read as revenue (margin 1)."""
+    def _estimate(self, campaign: Campaign) -> tuple[Estimate, Floats, Floats, float | None]:
+        """(estimate that can speak of this campaign, lower and upper ends of every value, margin).
+
+        Without a margin of its own the campaign is read as revenue (margin 1).
+        """
         if campaign.margin is not None:
-            if self._known is None:
-                self._known = estimate(self._book, self._policy)
-            return self._known, campaign.margin
+            if self._own is None:
+                self._own = _bounded(self._known or estimate(self._book, self._policy))
+            return *self._own, campaign.margin
         if self._bare is None:
             bare = tuple(dataclasses.replace(c, margin=1.0) for c in self._book.campaigns)
-            self._bare = estimate(dataclasses.replace(self._book, campaigns=bare), self._policy)
-        return self._bare, 1.0
+            self._bare = _bounded(estimate(dataclasses.replace(self._book, campaigns=bare), self._policy))
+        return *self._bare, 1.0
+
+
+def _bounded(est: Estimate) -> tuple[Estimate, Floats, Floats]:
+    low, high = (gamma_quantile(est.value, est.shape, z) for z in (-Z80, Z80))
+    return est, low, high
 
 
 def _power(level: float, elasticity: float) -> float:
