@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.rates import Rate
+from prompts.messages import LOCALES, format_value, render
 from runtime.sandbox.adtree import AdBook
 from runtime.sandbox.market import Market
 from runtime.sandbox.world import World
 from tests.gate.house import brl, policy_with
-from tools.watchdog import Account, Watch, Watched, alarms, allowed, counted, share_of_day
+from tools.watchdog import Account, Kind, Watch, Watched, alarms, allowed, counted, share_of_day
 
 ZONE = "America/Sao_Paulo"
 MIDNIGHT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)  # in São Paulo
@@ -261,3 +263,29 @@ def test_the_count_never_falls_below_what_was_measured(spends: list[tuple[int, b
         count = counted(watch(account(*campaigns, read=read)), policy_with())
         assert count.spent.minor >= sum(minor for minor, _ in spends)
         assert count.assumed.minor == 0 or not read
+
+
+# -- words ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_alarm_says_itself_with_its_numbers(locale: str) -> None:
+    rate = (Rate(day=date(2026, 11, 23), base="USD", quote="BRL", rate=Decimal("5.63")),)
+    stranger = seen("5", campaign_id=None, status=None)
+    law = policy_with(platform_daily_cap={"tiktok": brl("60")}, campaign_daily_cap=brl("80"), daily_cap=brl("150"))
+    meta, tiktok = two("90", "70", plan="60")
+    watches = [
+        watch(*two("90", "70"), now=EVENING, spent_week_before_today=(brl("1450"),)),
+        watch(Account("meta", ZONE, False, meta.campaigns), tiktok, now=EVENING, spent_week_before_today=(brl("1450"),)),
+        watch(account(seen("60"), stranger, seen("1", campaign_id="c3", status="paused")), now=NOON),
+        watch(*two("70", "50")),
+        dollars("53.29"),
+        dollars("53.29", rate),
+    ]
+    found = [alarm for each in watches for alarm in alarms(each, law)]
+    assert {alarm.kind for alarm in found} == set(get_args(Kind))
+    for alarm in found:
+        words = render(Message(id=f"alert.{alarm.kind}", params=alarm.params), locale)
+        assert "{" not in words and len(words) > 40
+        if "spent" in alarm.params:
+            assert format_value(alarm.params["spent"], locale) in words
