@@ -1,7 +1,7 @@
 """`make bench`: what the house costs, as ratios against a bare baseline measured in the same run, rounds interleaved.
 
-`--json` prints one object; `--only cli,decide,gate,webhook,turn` picks; `--rounds` sets how often each pair is measured.
-Ratios travel between machines, milliseconds do not: both are printed, the ratio first. Medians, not means.
+`make bench ARGS="gate kill"` picks; `--json` prints one object; `--rounds` sets how often each pair is measured. Ratios travel between
+machines, milliseconds do not: both are printed, the ratio first. Medians, not means. Ends with 1 when a promise is not kept.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from typing import Any
 
 from benchmarks.measure import Row
 
-NAMES = ("cli", "decide", "gate", "webhook", "turn")
+NAMES = ("cli", "decide", "gate", "workers", "cpu", "kill", "webhook", "turn")
 
 
 def collect(names: list[str], rounds: int, quiet: bool) -> list[Row]:
     """The rows of every chosen bench, in order."""
-    from benchmarks import house, process
+    from benchmarks import gate, house, kill, process
 
     benches: dict[str, Callable[[], list[Row]]] = {
         "cli": lambda: process.cli(rounds),
         "decide": lambda: process.decide(rounds),
-        "gate": lambda: asyncio.run(house.with_database(house.gate, rounds)),
+        "gate": lambda: asyncio.run(house.with_database(gate.gate, rounds)),
+        "workers": lambda: asyncio.run(house.with_database(gate.workers, rounds)),
+        "cpu": lambda: asyncio.run(house.with_database(gate.cpu, rounds)),
+        "kill": lambda: asyncio.run(house.with_database(kill.kill, rounds)),
         "webhook": lambda: asyncio.run(house.with_database(house.webhook, rounds)),
         "turn": lambda: asyncio.run(house.with_database(house.turn, rounds)),
     }
@@ -40,10 +43,10 @@ def collect(names: list[str], rounds: int, quiet: bool) -> list[Row]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", dest="as_json")
-    parser.add_argument("--only", default=",".join(NAMES))
+    parser.add_argument("names", nargs="*", metavar="BENCH", help=f"which ones; default all: {' '.join(NAMES)}")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    names = options.only.split(",")
+    names: list[str] = options.names or list(NAMES)
     if unknown := [name for name in names if name not in NAMES]:
         parser.error(f"no bench called {', '.join(unknown)}; there are {', '.join(NAMES)}")
     from runtime.observability import configure
@@ -54,7 +57,7 @@ def main() -> int:
         print(json.dumps({"python": sys.version.split()[0], "rows": [row.as_dict() for row in rows]}))
     else:
         show(rows)
-    return 0
+    return 0 if all(row.kept is not False for row in rows) else 1
 
 
 def show(rows: list[Row]) -> None:
@@ -69,13 +72,23 @@ def show(rows: list[Row]) -> None:
         ("house", "right"),
         ("baseline", "right"),
         ("baseline is", "left"),
+        ("promise", "left"),
     ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("more", justify="left")
     for row in rows:
         more = ", ".join(f"{name} {_short(value)}" for name, value in row.more.items())
-        table.add_row(row.name, f"{row.ratio:.2f}x", f"{row.house_ms:.2f} ms", f"{row.base_ms:.2f} ms", row.baseline, more)
-    Console(width=160).print(table)
+        table.add_row(
+            row.name, f"{row.ratio:.2f}x", f"{row.house_ms:.2f} ms", f"{row.base_ms:.2f} ms", row.baseline, _promise(row), more
+        )
+    Console(width=190).print(table)
+
+
+def _promise(row: Row) -> str:
+    if row.limit is None:
+        return ""
+    unit = "x" if row.limited is None else " ms"
+    return f"{'kept' if row.kept else 'BROKEN'}, at most {_short(row.limit)}{unit}"
 
 
 def _short(value: Any) -> str:

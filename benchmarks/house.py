@@ -1,4 +1,4 @@
-"""What needs the database: the gate, a webhook's acceptance, one lead turn. On an embedded Postgres of the bench's own."""
+"""What needs the whole house: a webhook's acceptance, one lead turn. On an embedded Postgres of the bench's own."""
 
 from __future__ import annotations
 
@@ -28,52 +28,6 @@ async def with_database(bench: Callable[[str, Path, int], Awaitable[list[Row]]],
         with EmbeddedPostgres(Path(folder) / "postgres") as server:
             await migrate_async(server.url)
             return await bench(server.url, Path(folder), rounds)
-
-
-async def gate(url: str, _folder: Path, rounds: int) -> list[Row]:
-    """One whole pass (facts, judge, reserve, execute, audit) of a change that every rule allows, platform answers at once."""
-    from sqlalchemy import text
-
-    from knowledge.domain.action import Actor, SetBudget
-    from knowledge.domain.clock import SettableClock
-    from knowledge.domain.money import Money
-    from runtime.db.engine import make_engine
-    from runtime.demo import START
-    from tests.gate.ads import FakeAds
-    from tests.gate.house import Bench, policy_with
-
-    engine = make_engine(url)
-    law = policy_with(
-        quality={"min_hours_between_raises": 0}, max_adjustments_per_day=10**6, daily_cap=Money.of(10**6, "BRL"),
-        weekly_cap=Money.of(10**7, "BRL"),
-    )  # fmt: skip
-    bench = Bench(engine, SettableClock(START), FakeAds(), law)
-    ana = Actor(kind="user", id="ana@example.com", role="manager")
-    rows: list[Row] = []
-    made = 0
-    for campaigns in (1, 10, 100):
-        while made < campaigns:
-            await bench.running(f"c{made}", "100")
-            made += 1
-
-        async def one_pass(number: int) -> None:
-            amount = "100.00" if number % 2 else "101.00"
-            action = SetBudget(platform="meta", campaign_id="c0", daily_budget=Money.of(amount, "BRL"))
-            receipt = await bench.submit(action, f"bench:{uuid.uuid4()}", ana)
-            if not receipt.done:
-                raise RuntimeError(f"the gate answered {receipt.status}: {receipt.message}")
-
-        async def bare(_number: int) -> None:
-            async with engine.begin() as conn:
-                await conn.execute(
-                    text("insert into live_events (kind, payload, at) values ('bench', '{}', now())"),
-                )
-
-        house, base = await apair(one_pass, bare, rounds, EACH)
-        per_second = 1 / (sum(house) / len(house))
-        rows.append(row(f"gate pass, {campaigns} campaigns", house, base, "one transaction with one INSERT", per_second=per_second))
-    await engine.dispose()
-    return rows
 
 
 async def _resting_house(url: str, folder: Path) -> Any:
