@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from knowledge.domain.action import Actor
 from knowledge.domain.message import Message
+from prompts.messages import LOCALES, render
 from runtime.jobs.autonomy import HOUSE, revoke
 from tests.autonomy.conftest import asking
 from tests.autonomy.grants import granted, used, wish
@@ -54,6 +55,8 @@ async def test_no_grant_beyond_the_dials(bench: Bench, more: dict[str, object], 
     assert receipt.status == ("waiting" if cause is None else "refused")
     if cause is not None:
         assert receipt.findings[0].numbers["cause"] == cause
+        for locale in LOCALES:
+            assert "{" not in render(receipt.findings[0].message, locale)
 
 
 async def test_advisory_kinds_cannot_be_granted(bench: Bench) -> None:

@@ -100,7 +100,7 @@ def _judge_grant(action: GrantAutonomy, facts: Facts, policy: Policy) -> Finding
         "kind": action.action_kind, "max_amount": action.max_amount, "max_change": action.max_change, "count": action.max_count,
         "expires_at": action.expires_at.isoformat(),
     }  # fmt: skip
-    cause = None
+    cause, limit = None, None
     if facts.proposer.startswith("agent:"):
         cause = "agent"
     elif policy.autonomy.level_of(action.action_kind) == 3:
@@ -109,17 +109,17 @@ def _judge_grant(action: GrantAutonomy, facts: Facts, policy: Policy) -> Finding
         action.max_amount.currency != policy.currency
         or not Money.zero(policy.currency) < action.max_amount <= money.max_campaign_budget
     ):
-        cause = "amount"
+        cause, limit = "amount", money.max_campaign_budget
     elif action.max_change is not None and action.max_change > money.max_single_increase:
-        cause = "change"
+        cause, limit = "change", money.max_single_increase
     elif not facts.now < action.expires_at <= facts.now + MAX_GRANT:
-        cause = "expiry"
+        cause, limit = "expiry", MAX_GRANT.days
     if cause is not None:
-        params["cause"] = cause
-        return Finding(
-            rule="autonomy", answer="refuse", message=Message(id="guard.autonomy.grant_refuse", params=params), numbers=params
-        )
-    return Finding(rule="autonomy", answer="ask", message=Message(id="guard.autonomy.grant_ask", params=params), numbers=params)
+        params |= {"cause": cause, "limit": limit}
+        message = Message(id=f"guard.autonomy.grant_{cause}", params=params)
+        return Finding(rule="autonomy", answer="refuse", message=message, numbers=params)
+    name = "grant_ask" if action.max_change is not None else "grant_ask_small"
+    return Finding(rule="autonomy", answer="ask", message=Message(id=f"guard.autonomy.{name}", params=params), numbers=params)
 
 
 RULE = Rule(
