@@ -61,6 +61,8 @@ CASES: dict[str, tuple[Action, Facts, Policy]] = {
     "autonomy.refuse": (set_budget("55"), facts(), policy(autonomy={"level": 3})),
     "over_cap.refuse": (set_budget("55"), facts(budget=books(exposure(spent="301"))), policy()),
     "over_weekly_cap.refuse": (set_budget("55"), facts(budget=books(exposure(), spent_week="1501")), policy()),
+    "emergency_stop.ask": (resume(), facts(AGENT, campaign=campaign(emergency_stop=True)), policy()),
+    "already_published.refuse": (publish(campaign_id="c1"), facts(), policy()),
     "unsettled.refuse": (set_budget("55"), facts(budget=books(exposure(), held=[HELD])), policy()),
     "campaign_budget.refuse": (set_budget("201"), facts(), policy()),
     "daily_cap.refuse": (publish("172"), NEW, policy(max_campaign_budget=300)),
@@ -139,7 +141,7 @@ def test_the_card_names_rule_number_limit_and_remedy(case: str, locale: str) -> 
 
 
 NUMBERLESS = {"kill_switch", "facts_readable", "opt_out", "promises", "ad_policy", "banned_product", "trademark", "learned_blacklist",
-              "rule_failed", "takeover", "special_category", "recent_no", "restores", "unsettled"}  # fmt: skip
+              "rule_failed", "takeover", "special_category", "recent_no", "restores", "unsettled", "emergency_stop", "already_published"}  # fmt: skip
 """Rules about words or states: they name the words or the state instead of a number."""
 LIMITS = {"limit", "cap", "level", "quorum", "least", "days", "left", "budget", "max_count", "until", "pairs", "below", "bound"}
 

@@ -7,13 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, by_person, finding
-
-
-def _only_saves(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts) -> bool:
-    if isinstance(action, SetBudget):
-        return facts.campaign is not None and action.daily_budget < facts.campaign.daily_budget
-    return isinstance(action, PauseCampaign)
+from tools.guardrails.rule import Rule, by_person, finding, lowers
 
 
 def _judge(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:
@@ -22,7 +16,7 @@ def _judge(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts, pol
         return finding("confidence", "allow", confidence=sure, limit=limit)
     if sure is None:
         # Plain rules of the house (the watchdog's) need no probability to save money. A model's proposal without a figure is a guess.
-        ours = facts.proposer.startswith(("schedule:", "system:")) and _only_saves(action, facts)
+        ours = facts.proposer.startswith(("schedule:", "system:")) and (isinstance(action, PauseCampaign) or lowers(action, facts))
         return finding("confidence", "allow" if ours else "ask", confidence=None, limit=limit)
     return finding("confidence", "allow" if sure >= limit else "ask", confidence=sure, limit=limit)
 

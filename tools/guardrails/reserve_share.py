@@ -11,7 +11,7 @@ from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding
 from tools.guardrails.exposure import outlook
-from tools.guardrails.rule import Rule, amount, by_person, finding
+from tools.guardrails.rule import Rule, amount, by_person, finding, lowers
 
 
 def free(cap: Money, share: Decimal) -> int:
@@ -19,8 +19,8 @@ def free(cap: Money, share: Decimal) -> int:
     return int(cap.minor * (1 - share))
 
 
-def _answer(facts: Facts, before: int, after: int, limit: int) -> Answer:
-    return "allow" if by_person(facts) or after <= limit or after <= before else "ask"
+def _answer(action: Action, facts: Facts, after: int, limit: int) -> Answer:
+    return "allow" if after <= limit or by_person(facts) or lowers(action, facts) else "ask"
 
 
 def _judge_day(action: Action, facts: Facts, policy: Policy) -> Finding:
@@ -29,7 +29,7 @@ def _judge_day(action: Action, facts: Facts, policy: Policy) -> Finding:
     seen = outlook(action, facts, policy)
     if seen is None:
         return finding("reserve_share", "refuse", after=None, limit=amount(limit, policy), cap=money.daily_cap, share=share)
-    answer = _answer(facts, seen.before.day, seen.after.day, limit)
+    answer = _answer(action, facts, seen.after.day, limit)
     return finding(
         "reserve_share", answer, after=amount(seen.after.day, policy), limit=amount(limit, policy), cap=money.daily_cap, share=share
     )  # fmt: skip
@@ -41,7 +41,7 @@ def _judge_week(action: Action, facts: Facts, policy: Policy) -> Finding:
     seen = outlook(action, facts, policy)
     if seen is None:
         return finding("weekly_reserve", "refuse", projected=None, limit=amount(limit, policy), cap=money.weekly_cap, share=share)
-    answer = _answer(facts, seen.before.projected, seen.after.projected, limit)
+    answer = _answer(action, facts, seen.after.projected, limit)
     return finding(
         "weekly_reserve", answer, projected=amount(seen.after.projected, policy), limit=amount(limit, policy), cap=money.weekly_cap,
         share=share,
