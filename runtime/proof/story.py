@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,10 @@ FAULTS = ("commit_then_500", "error_500", "html_502", "commit_then_html_502", "r
 WRITES, READS = r"POST /(meta|tiktok)/", r"GET /(meta|tiktok)/"
 BUDGETS: dict[Platform, tuple[int, ...]] = {"meta": (800, 1000, 2000, 3000, 6000), "tiktok": (2500, 3000, 4000)}
 ANA = DECIDERS[0]
+NEWS = """
+select a.id::text, a.args, a.proposer_kind, a.proposer_id, a.decided_at, a.fingerprint, a.undo_of, p.edited_from::text, p.edited_by,
+  p.narrower from actions a left join approvals p on p.action_id = a.id where a.id::text = any(:fresh)
+"""
 CONSISTENT = """
 select 'room is held by a final action' as what, a.id::text as id from actions a join reservations r on r.action_id = a.id
   where r.status = 'held' and a.status = any(:final)
@@ -64,6 +69,7 @@ class Story:
         self.keys: list[Proposal] = []
         self.steps = self.numbers = 0
         self._seen = 0
+        self._over: list[str] = []
         self._open_kills: list[tuple[str, str, str | None]] = []
         self._parts: dict[str, dict[str, tuple[int | None, bool]]] = {}
 
@@ -190,6 +196,7 @@ class Story:
         self.numbers += 1
         proposal = Proposal(action=self._action(), key=f"k{self.numbers}", proposer=self.chance.choice(PROPOSERS), why=WHY)
         self.keys.append(proposal)
+        self.judge.asked_for[id_of(proposal.key)] = [proposal.action]
         return proposal
 
     def _unique(self, minor: int) -> int:
@@ -238,36 +245,40 @@ class Story:
 
     async def _learn(self, commands: list[dict[str, Any]], answers: list[dict[str, Any] | None]) -> None:
         """What the ledger holds now: new actions and where each one stands."""
-        rows = await self._rows(
-            "select a.id::text, a.args, a.proposer_kind, a.proposer_id, a.status, a.decided_at, a.fingerprint, a.undo_of,"
-            " p.edited_from::text, p.edited_by, p.narrower from actions a left join approvals p on p.action_id = a.id"
-            " order by a.created_at, a.id"
-        )
+        rows = await self._rows("select id::text, status, decided_at from actions")
+        fresh = [row["id"] for row in rows if row["id"] not in self.known]
+        for row in await self._rows(NEWS, fresh=fresh) if fresh else ():
+            self._met(row)
         for row in rows:
-            ident = row["id"]
-            if ident not in self.known:
-                self.fingerprints[ident] = row["fingerprint"]
-                if row["undo_of"] is not None:
-                    self.judge.restoring.add(ident)
-                if row["edited_from"] is not None and not row["narrower"]:
-                    self.judge.editors[ident] = row["edited_by"]
-            proposer_id = row["proposer_id"]
-            raw = Actor.model_validate_json(proposer_id) if proposer_id.startswith("{") else None
-            proposer = raw or Actor(kind=row["proposer_kind"], id=proposer_id)
-            self.known[ident] = Known(parse_action(row["args"]), proposer, row["decided_at"])
-            before, after = self.status.get(ident), row["status"]
+            ident, before, after = row["id"], self.status.get(row["id"]), row["status"]
+            if before == after and self.known[ident].decided_at == row["decided_at"]:
+                continue
+            self.known[ident] = replace(self.known[ident], decided_at=row["decided_at"])
             if before in FINAL and after != before:
                 self.judge.breach(f"action {ident} was {before} and is now {after}")
-            if after == "waiting" and before != "waiting":
-                until = self.clock.now() + self.policy.approval_time
-                self.judge.until.setdefault(ident, self.judge.until.get(row["edited_from"] or "", until))
             if after == "waiting":
                 self.judge.asked.add(ident)
+                self.judge.until.setdefault(ident, self.clock.now() + self.policy.approval_time)
             self.status[ident] = after
-        for proposal in self.keys:
-            self.judge.asked_for.setdefault(id_of(proposal.key), [proposal.action])
+            if after in FINAL:
+                self._over.append(ident)
         active = await self._rows("select id::text, scope, target from kill_switches where lifted_at is null order by set_at, id")
         self._open_kills = [(row["id"], row["scope"], row["target"] or None) for row in active]
+
+    def _met(self, row: Any) -> None:
+        """An action that is in the ledger since the last look."""
+        ident, proposer_id = row["id"], row["proposer_id"]
+        raw = Actor.model_validate_json(proposer_id) if proposer_id.startswith("{") else None
+        proposer = raw or Actor(kind=row["proposer_kind"], id=proposer_id)
+        self.known[ident] = Known(parse_action(row["args"]), proposer, row["decided_at"])
+        self.fingerprints[ident] = row["fingerprint"]
+        if row["undo_of"] is not None:
+            self.judge.restoring.add(ident)
+        if row["edited_from"] is not None:
+            if not row["narrower"]:
+                self.judge.editors[ident] = row["edited_by"]
+            if row["edited_from"] in self.judge.until:
+                self.judge.until[ident] = self.judge.until[row["edited_from"]]
 
     def _hear(self, command: dict[str, Any], answer: dict[str, Any] | None, button: Any) -> None:
         do, judge = command["do"], self.judge
@@ -292,9 +303,9 @@ class Story:
             judge.kills[:] = [kill for kill in judge.kills if kill in still]
 
     def _tell_all(self) -> None:
-        for ident, status in self.status.items():
-            if status in FINAL:
-                self.judge.told(ident, status)
+        for ident in self._over:
+            self.judge.told(ident, self.status[ident])
+        self._over.clear()
 
     # -- the sandbox's own book -----------------------------------------------------------------------------------------------
 
@@ -369,6 +380,9 @@ class Story:
             if fits:
                 wanted.append(ident)
         allowed = [ident for ident in wanted if judge.forbids(ident) is None]
+        # Of several that want the same, the one that the ledger says has gone out; which is judged then like any other.
+        went = ("executing", "unknown", "done", "failed")
+        allowed.sort(key=lambda ident: self.status[ident] not in went)
         able = [ident for ident in allowed if not judge.performed[ident]] or allowed or wanted
         if not able:
             judge.breach(f"{unit.campaign_id}: {what} {minor} was accepted and no action wants it")
