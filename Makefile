@@ -16,7 +16,7 @@ help:
 	@echo "make demo    the whole house on the sandbox, no account needed; Ctrl-C stops everything"
 	@echo "make test    every test, without network and without keys"
 	@echo "make lint    format, style, types, import rules, secrets, licences"
-	@echo "make bench   cost of the house as ratios against bare baselines"
+	@echo "make bench   cost of the house as ratios against bare baselines; ARGS=\"gate kill\" picks"
 	@echo "make prove   random steps over the whole gate until a law breaks or STEPS are done (BOOKS=memory|postgres SEED=1)"
 	@echo "make fresh   lint and test in a fresh copy of what is committed"
 	@echo "make format  apply the formatter"

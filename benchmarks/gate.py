@@ -22,7 +22,7 @@ from benchmarks.measure import Row, apair, row
 
 EACH = 20
 CAMPAIGNS = (1, 10, 100)
-CPU_PASSES = 60
+CPU_PASSES = 40
 CPU_LIMIT_MS = 3.0
 WARM = 6
 SECONDS = 5.0
@@ -178,7 +178,7 @@ async def cpu(url: str, _folder: Path, rounds: int) -> list[Row]:
         house: list[float] = []
         base: list[float] = []
         tape = Tape()
-        for turn in range(max(3, min(rounds, 5))):
+        for turn in range(min(rounds, 3)):
             # All three begin at the same state: one is measured, one listened to (which costs), one gets the statements bare.
             first, second, third = [await copy_of(url, f"copy_{campaigns}_{turn}_{n}") for n in range(3)]
             house.append(await _passes(first, ads, None) / CPU_PASSES)

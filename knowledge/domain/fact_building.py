@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -233,7 +234,13 @@ def grant_fact(row: Row) -> GrantFact:
 
 def _money(minor: Any, policy: Policy) -> Money:
     """An amount of the books in the policy's currency: rows of another one were converted before, or are refused."""
-    return Money(minor=int(minor), currency=policy.currency)
+    return _amount(int(minor), policy.currency)
+
+
+@lru_cache(maxsize=4096)
+def _amount(minor: int, currency: str) -> Money:
+    """Amounts are frozen, and a workspace's campaigns share few of them: each is checked once, not six times a campaign and pass."""
+    return Money(minor=minor, currency=currency)
 
 
 def _by_platform(spent: Sequence[Row], policy: Policy) -> dict[Platform, Money]:
@@ -261,7 +268,7 @@ def _rejection(row: Row) -> Rejection:
 
 def _budget_now(row: Row, read_of: PlatformCampaign | None) -> tuple[Money, Money]:
     """(budget in force, budget by our ledger): the platform's own word wins where there is one."""
-    ledger = Money(minor=row["daily_budget_minor"], currency=row["currency"])
+    ledger = _amount(row["daily_budget_minor"], row["currency"])
     return (read_of.daily_budget if read_of and read_of.daily_budget else ledger), ledger
 
 
