@@ -248,9 +248,10 @@ def add_reading(app: FastAPI) -> None:
     @app.get("/actions/{action_id}/undo-plan", tags=["actions"], summary="Whether it can be undone now, and by what")
     async def undo_plan(request: Request, person: Manager, action_id: ActionId) -> m.UndoPlanOut:  # pyright: ignore[reportUnusedFunction]
         desk = desk_of(request)
-        await found(desk, request, person, action_id)
+        row = await found(desk, request, person, action_id)
         plan = await desk.web.deps.gate.undo_plan(action_id)
         message = m.message_out(desk.speaker(request), plan.message)
+        message.text = cards.undo_words(desk.speaker(request), row, plan.message)
         return m.UndoPlanOut(possible=plan.possible, message=message, action=plan.action.args() if plan.action else None)
 
     @app.get("/kill", tags=["stops"], summary="Stops in force")

@@ -208,9 +208,12 @@ def undo(
                 return [_said(here, outcome) for outcome in await here.gate.undo_batch(batch, who, reason)]
             if not preview:
                 return [_said(here, await here.gate.undo(wanted, who, reason))]
+            from runtime.cockpit.cards import undo_words
+
             plan = await here.gate.undo_plan(wanted)
             args = plan.action.args() if plan.action else None
-            words = _speaker(here).message(plan.message)
+            row = await _reads(here).action(wanted)
+            words = _speaker(here).message(plan.message) if row is None else undo_words(_speaker(here), row, plan.message)
             status = "possible" if plan.possible else "impossible"
             return [{"ok": plan.possible, "status": status, "message": words, "findings": [], "action": args, "action_id": wanted}]
 

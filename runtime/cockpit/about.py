@@ -12,7 +12,7 @@ from typing import Any, get_args
 from fastapi import Request
 
 from knowledge.domain.action import Platform
-from runtime.cockpit import edits
+from runtime.cockpit import cards, edits
 from runtime.cockpit.auth import Session
 from runtime.cockpit.deps import KILL_SCOPES
 from runtime.cockpit.speak import Difference, Speaker, money_of
@@ -86,7 +86,7 @@ async def action(web: Web, say: Speaker, session: Session, row: ActionRow) -> di
         "edited": compared(say, original, row) if original else [],
         "group": [(one, say.line(one, may_undo=False)) for one in group] if len(group) > 1 else [],
         "group_undo": len(undone) if manager and len(undone) > 1 else 0,
-        "plan": None if plan is None else {"possible": plan.possible, "text": say.message(plan.message)},
+        "plan": None if plan is None else {"possible": plan.possible, "text": cards.undo_words(say, row, plan.message)},
         "undo_change": [] if plan is None or plan.action is None else _undo_change(say, row, plan.action.args()),
         "verdicts": [(one, say.message(one.message)) for one in verdicts],
         "result": _result(say, row),

@@ -13,6 +13,7 @@ from typing import Any
 
 from knowledge.domain.books import Vote
 from knowledge.domain.campaign import CampaignStatus
+from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.outcome import expectation_of
 from runtime.cockpit.numbers import DASH
@@ -134,6 +135,12 @@ def may_not(say: Speaker, row: ActionRow, actor: str, role: str) -> str | None:
     if any(vote.by == actor for vote in row.votes):
         return say.words("approvals.voted")
     return None
+
+
+def undo_words(say: Speaker, row: ActionRow, message: Message) -> str:
+    """What an undo would do or why it cannot be, naming the campaign as people know it."""
+    named = {"campaign": row.campaign_name} if row.campaign_name and "campaign" in message.params else {}
+    return say.message(Message(id=message.id, params=message.params | named)) or message.id
 
 
 def reason(say: Speaker, item: Mapping[str, Any]) -> Reason:

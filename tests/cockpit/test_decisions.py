@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
 
-from knowledge.domain.action import Actor
+from knowledge.domain.action import Actor, SetBudget
+from knowledge.domain.books import Proposal
+from knowledge.domain.message import Message
+from knowledge.domain.policy import QuorumStep
 from tests.cockpit.conftest import Visitor
 from tests.cockpit.house import House
+from tests.cockpit.seed import brl
 from tests.cockpit.test_pages import AXE, card, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Open = Callable[..., "Page"]
+BUYER = Actor(kind="agent", id="media_buyer")
 DONA = Actor(kind="user", id="dona@loja.example", role="admin")
 
 
@@ -155,8 +161,6 @@ def test_undo_shows_what_it_would_do_and_says_why_it_cannot(house: House, open_p
 
 
 def test_undo_refuses_what_somebody_changed_since(house: House, open_page: Open) -> None:
-    from tests.cockpit.seed import brl
-
     house.ads["google"].put("x-c-marca", "Marca", brl("33.00"), "active")
     page = open_page()
     page.goto(f"{house.url}/actions/{house.ids['marca']}")
@@ -188,6 +192,70 @@ def test_what_expired_or_was_decided_meanwhile_says_so(house: House, visit: Call
     assert "O prazo de aprovação terminou sem resposta" in late.text
     assert status(house, "budget") == "expired"
     assert house.ads["tiktok"].campaigns["x-c-bancada"].daily_budget.minor == 4200
+
+
+def with_autonomy(monkeypatch: pytest.MonkeyPatch, **dials: Any) -> None:
+    """The gate's law from now on."""
+    from tests.cockpit import seed
+
+    own = seed.POLICY.autonomy.model_copy(update=dials)
+    monkeypatch.setattr(seed, "POLICY", seed.POLICY.model_copy(update={"autonomy": own}))
+
+
+def test_a_large_amount_needs_two_people_and_says_who_is_missing(
+    house: House, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_autonomy(monkeypatch, quorum=(QuorumStep(above=brl("50.00"), approvals=2),))
+    page = open_page()
+    card(page, house, "budget").get_by_role("button", name="Aprovar").click()
+    card(page, house, "budget").get_by_text("1 de 2 aprovações").wait_for()
+    card(page, house, "budget").get_by_text("gestora@loja.example (gestor)").wait_for()
+    card(page, house, "budget").get_by_text("Você já aprovou; falta outra pessoa.").wait_for()
+    assert status(house, "budget") == "waiting"
+    other = open_page("admin")
+    card(other, house, "budget").get_by_role("button", name="Aprovar").click()
+    card(other, house, "budget").wait_for(state="detached")
+    assert status(house, "budget") == "done"
+
+
+@pytest.mark.parametrize("js", [True, False])
+def test_a_scheduled_action_is_given_time_done_early_or_withdrawn(
+    house: House, open_page: Open, monkeypatch: pytest.MonkeyPatch, js: bool
+) -> None:
+    with_autonomy(monkeypatch, grace_minutes=30)
+
+    async def propose(campaign: str, platform: Any, amount: str) -> str:
+        action = SetBudget(platform=platform, campaign_id=campaign, daily_budget=brl(amount))
+        why = Message(id="gate.done")
+        asked = Proposal(action=action, key=f"grace:{campaign}", proposer=BUYER, why=why, confidence=Decimal("0.95"))
+        receipt = await house.gate.submit(asked)
+        assert receipt.status == "scheduled", receipt
+        return receipt.action_id
+
+    first = house.run(lambda: propose("c-b2b", "linkedin", "14.00"))
+    second = house.run(lambda: propose("c-fogao", "google", "13.00"))
+    page = open_page(js=js)
+    box = page.locator(f"#card-{first}")
+    assert "Executa em 30 min" in box.inner_text()
+    box.locator("[data-extend] summary").click()
+    box.locator("select[name=hours]").select_option("2")
+    box.get_by_role("button", name="Estender").click()
+    page.locator(f"#card-{first}", has_text="Executa em 2 h 30 min").wait_for()
+    page.locator(f"#card-{first}").get_by_role("button", name="Fazer agora").click()
+    page.locator(f"#card-{first}").wait_for(state="detached")
+    assert house.ads["linkedin"].campaigns["x-c-b2b"].daily_budget.minor == 1400
+    box = page.locator(f"#card-{second}")
+    box.locator("[data-withdraw] summary").click()
+    box.locator("[data-withdraw] input[name=reason]").fill("melhor amanhã")
+    box.get_by_role("button", name="Confirmar retirada").click()
+    page.locator(f"#card-{second}").wait_for(state="detached")
+    house.clock.advance(timedelta(hours=1))
+
+    async def release() -> int:
+        return await house.gate.release_due()
+
+    assert house.run(release) == 0
+    assert house.ads["google"].campaigns["x-c-fogao"].daily_budget.minor == 1500
 
 
 @pytest.mark.parametrize(
