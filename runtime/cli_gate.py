@@ -90,6 +90,7 @@ async def counter(settings: Settings, url: str, *, vendors: bool) -> AsyncIterat
 
 def run(settings: Settings, errand: Callable[[Counter], Awaitable[T]], *, vendors: bool = False) -> T:
     """One errand at the gate of the configured database; with `vendors`, able to act on the world."""
+
     async def go(url: str) -> T:
         async with counter(settings, url, vendors=vendors) as here:
             return await errand(here)

@@ -38,10 +38,10 @@ class StepView:
     hash: str
 
 
-def step(say: Speaker, row: Step) -> StepView:
-    """A row of the record as a person reads it."""
+def step(say: Speaker, row: Step, *, named: bool = False) -> StepView:
+    """A row of the record as a person reads it; `named` says what the action is too."""
     payload = row.payload
-    more: list[str] = []
+    more: list[str] = [_named(say, payload["action"])] if named and isinstance(payload.get("action"), dict) else []
     if payload.get("votes") and payload.get("quorum"):
         count = len(payload["votes"]) if isinstance(payload["votes"], list) else payload["votes"]
         more.append(say.words("approvals.quorum", votes=count, quorum=payload["quorum"]))
@@ -57,6 +57,12 @@ def step(say: Speaker, row: Step) -> StepView:
         more.append(say.message(dict(error)) or "")  # pyright: ignore[reportUnknownArgumentType]
     what = say.words.find(f"step.{row.kind}") or row.kind
     return StepView(row.seq, row.at, what, say.actor(row.actor), " · ".join(more), row.action_id, row.hash)
+
+
+def _named(say: Speaker, args: Mapping[str, Any]) -> str:
+    kind = str(args.get("kind") or "")
+    parts = [say.words.find(f"act.{kind}") or kind, say.platform(args.get("platform")), args.get("name") or args.get("campaign_id")]
+    return " · ".join(str(part) for part in parts if part)
 
 
 def compared(say: Speaker, asked: ActionRow, now: ActionRow) -> list[Difference]:
@@ -147,7 +153,7 @@ async def audit(web: Web, say: Speaker, session: Session, request: Request) -> d
         count, broken = await web.reads.verified()
         checked = {"rows": count, "broken": broken}
     head = rows[0] if rows and kind not in kinds else (await web.reads.record(1) or [None])[0]
-    return {"rows": [step(say, row) for row in rows], "head": head, "kinds": kinds, "kind": kind, "checked": checked}
+    return {"rows": [step(say, row, named=True) for row in rows], "head": head, "kinds": kinds, "kind": kind, "checked": checked}
 
 
 async def settings(web: Web, say: Speaker, session: Session, request: Request) -> dict[str, Any]:

@@ -210,7 +210,9 @@ def test_under_a_prefix_every_address_and_cookie_stays_there(database_url: str) 
         referer = {"Referer": f"{house.url}/cockpit/chat"}
         answer = http.post("/cockpit/locale", data={"csrf": token[1], "locale": "en"}, headers=referer)
         assert answer.headers["location"] == "/cockpit/chat"
-        assert {(cookie.name, cookie.path) for cookie in http.cookies.jar if cookie.path != "/cockpit"} == {("ceo_session", "/api/v1")}
+        assert {(cookie.name, cookie.path) for cookie in http.cookies.jar if cookie.path != "/cockpit"} == {
+            ("ceo_session", "/api/v1")
+        }
         assert http.get(re.findall(r'src="([^"]+)"', page)[0]).status_code == 200
 
 
