@@ -36,8 +36,11 @@ def brl(minor: int) -> Money:
     return Money(minor=minor, currency="BRL")
 
 
-def some_policy(chance: random.Random) -> Policy:
-    """A law among many: caps, quorum, grace, levels and distances differ from episode to episode."""
+def some_policy(chance: random.Random, *, lively: bool = False) -> Policy:
+    """A law among many: caps, quorum, grace, levels and distances differ from episode to episode.
+
+    `lively` leaves out what keeps nearly everything from happening, where steps are dear.
+    """
     daily = chance.choice((20000, 30000, 30000, 60000))
     quorum: tuple[QuorumStep, ...] = ()
     if chance.random() < 0.5:
@@ -46,7 +49,7 @@ def some_policy(chance: random.Random) -> Policy:
             quorum = (*quorum, QuorumStep(above=brl(10000), approvals=chance.choice((1, 2)), role="admin"))
     by_action: dict[str, Literal[1, 2, 3]] = {}
     for kind in ("campaign.set_budget", "campaign.resume", "campaign.pause", "message.send"):
-        if chance.random() < 0.12:
+        if chance.random() < (0.05 if lively else 0.12):
             by_action[kind] = cast(Literal[1, 2, 3], chance.choice((2, 2, 3)))
     return Policy(
         guardrails=Guardrails(
@@ -63,16 +66,16 @@ def some_policy(chance: random.Random) -> Policy:
             ),
             quality=Quality(
                 min_hours_between_raises=chance.choice((0, 0, 48)),
-                min_runtime_hours=chance.choice((0, 72)),
-                min_impressions=chance.choice((0, 0, 1000)),
-                test_hours=chance.choice((0, 0, 24)),
-                rejection_memory_hours=chance.choice((0, 72)),
+                min_runtime_hours=0 if lively else chance.choice((0, 72)),
+                min_impressions=0 if lively else chance.choice((0, 0, 1000)),
+                test_hours=0 if lively else chance.choice((0, 0, 24)),
+                rejection_memory_hours=0 if lively else chance.choice((0, 72)),
             ),
         ),
         autonomy=Autonomy(
             level=1,
             by_action=by_action,
-            publication=chance.choice(("auto", "auto", "approval", "dry_run")),
+            publication=chance.choice(("auto", "approval") if lively else ("auto", "auto", "approval", "dry_run")),
             approval_hours=chance.choice((1, 4)),
             grace_minutes=chance.choice((0, 0, 0, 10)),
             quorum=quorum,

@@ -61,9 +61,13 @@ class Hand:
 
 
 class House:
-    """Postgres, a template of the schema, and the worker processes; each part gets a database and a sandbox of its own."""
+    """Postgres, a template of the schema, and the worker processes; each part gets a database and a sandbox of its own.
 
-    def __init__(self, workers: int) -> None:
+    `server` and `template`: a running Postgres with a migrated database to copy from; an embedded one of its own without them.
+    """
+
+    def __init__(self, workers: int, *, server: str | None = None, template: str = "proof_template") -> None:
+        self._given, self._template = server, template
         self._workers = max(2, workers)
         self._folder = tempfile.TemporaryDirectory(prefix="ceo-proof-")
         os.chmod(self._folder.name, 0o755)  # Postgres runs as a user of its own when we are root
@@ -72,6 +76,10 @@ class House:
     def __enter__(self) -> House:
         import psycopg
 
+        self.loop = asyncio.Runner()
+        if self._given is not None:
+            self.url = self._given
+            return self._hire()
         self._server = EmbeddedPostgres(Path(self._folder.name) / "postgres")
         self._server.__enter__()
         self.url = self._server.url
@@ -82,7 +90,9 @@ class House:
             connection.execute("select pg_reload_conf()")
             connection.execute("create database proof_template")
         migrate(with_database(self.url, "proof_template"))
-        self.loop = asyncio.Runner()
+        return self._hire()
+
+    def _hire(self) -> House:
         for _ in range(self._workers):
             self.hands.append(self.loop.run(Hand().ready()))
         return self
@@ -91,7 +101,8 @@ class House:
         for hand in self.hands:
             hand.end()
         self.loop.close()
-        self._server.__exit__(kind, error, trace)
+        if self._given is None:
+            self._server.__exit__(kind, error, trace)
         self._folder.cleanup()
 
     def part(self, number: int, seed: int, steps: int, *, tail: int = 30) -> Part:
@@ -100,7 +111,7 @@ class House:
 
         began, name = time.monotonic(), f"part_{number}_{time.monotonic_ns()}"
         with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
-            connection.execute(f"create database {name} template proof_template strategy file_copy".encode())
+            connection.execute(f"create database {name} template {self._template} strategy file_copy".encode())
         from runtime.proof.story import Story
 
         try:

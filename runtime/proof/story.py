@@ -58,7 +58,7 @@ class Story:
     def __init__(self, house: House, url: str, seed: int) -> None:
         self.house, self.url, self.seed = house, url, seed
         self.chance = random.Random(seed)
-        self.policy: Policy = some_policy(self.chance)
+        self.policy: Policy = some_policy(self.chance, lively=True)
         self.clock = SettableClock(START + timedelta(minutes=self.chance.randrange(7 * 24 * 60)))
         self.judge = Judge(self.policy, self.clock, self._known)
         self.counts, self.faults = Counter[str](), Counter[str]()
@@ -123,7 +123,7 @@ class Story:
             if commands[1]["do"] == "approve":
                 commands[1]["actor"] = chance.choice(DECIDERS).model_dump(mode="json")
         order = chance.sample(range(len(hands)), len(commands))
-        fuse = chance.random() * 0.08 if chance.random() < 0.004 else None
+        fuse = chance.random() * 0.08 if chance.random() < 0.002 else None
         buttons = [self._presses(command) for command in commands]
         for command in commands:
             self.judge.lines.append(f"{self.clock.now():%d %H:%M:%S} step {self.steps}: {_short(command)}")
@@ -209,19 +209,21 @@ class Story:
         if not units:
             return "meta", "nowhere"
         unit = self.chance.choice(units)
-        return unit.platform, unit.campaign_id or ""  # type: ignore[return-value]
+        name = "nowhere" if self.chance.random() < 0.02 else unit.campaign_id or ""
+        return unit.platform, name  # type: ignore[return-value]
 
     def _action(self) -> Action:
         chance = self.chance
-        few = len(self.judge.units) < 3
-        kind = chance.choices(("publish", "budget", "pause", "resume"), (6 if few else 1, 10, 2, 3))[0]
+        running = len(self.judge.units)
+        often = 400 if not running else 8 if running < 3 else 1
+        kind = chance.choices(("publish", "budget", "pause", "resume"), (often, 10, 2, 3))[0]
         if kind == "publish":
             platform: Platform = chance.choice(PLATFORMS)
             return publication(platform, f"new-{self.numbers}", self._unique(chance.choice(BUDGETS[platform])))
         platform, campaign = self._campaign()
         if kind == "budget":
             now = next((u.budget for u in self.judge.units.values() if u.campaign_id == campaign), 2000)
-            minor = round(now * chance.choice((0.5, 0.8, 0.9, 1.05, 1.1, 1.15, 1.19, 1.3, 1.49, 2, 10)))
+            minor = round(now * chance.choice((0.5, 0.8, 0.9, 0.95, 1.03, 1.05, 1.08, 1.1, 1.12, 1.15, 1.19, 1.3, 1.49, 2)))
             minor = max(700, minor) // 10 * 10
             self.numbers += 1
             return SetBudget(platform=platform, campaign_id=campaign, daily_budget=brl(minor + self.numbers % 10))
@@ -285,7 +287,9 @@ class Story:
         if answer is not None and "raised" in answer:
             judge.breach(f"the gate raised over {_short(command)}: {answer['raised']}")
         message = (answer or {}).get("message", "")
-        judge.lines.append(f"    {do}: {(answer or {}).get('status', 'died')} {message} {str((answer or {}).get('id') or '')[:8]}")
+        heard = answer or {"status": "died"}
+        ident, rules = str(heard.get("id") or "")[:8], ", ".join(heard.get("rules", ()))
+        judge.lines.append(f"    {do}: {heard.get('status', '')} {message} {ident} {rules}")
         if answer is not None and "status" in answer:
             self.counts[answer["status"] if do == "submit" else f"{do} {'yes' if answer['ok'] else 'no'}"] += 1
         if button is not None:

@@ -88,7 +88,8 @@ class Worker:
 
 def _told(given: Receipt | Outcome) -> dict[str, Any]:
     ok = given.ok if isinstance(given, Outcome) else given.done
-    return {"id": given.action_id, "status": given.status, "ok": ok, "message": given.message.id}
+    rules = [found.rule for found in given.findings if found.answer == "refuse"]
+    return {"id": given.action_id, "status": given.status, "ok": ok, "message": given.message.id, "rules": rules}
 
 
 async def main() -> None:

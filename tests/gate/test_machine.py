@@ -1,23 +1,21 @@
-"""The whole gate under everything that may happen to it: a Hypothesis machine, seeded episodes, and gates broken on purpose."""
+"""The whole gate under everything that may happen to it: a Hypothesis machine, and seeded episodes over memory and over Postgres."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from runtime.proof.__main__ import memory_part
 from runtime.proof.episode import OPS, Episode
-from runtime.proof.memory_books import MemoryTx
-from tools import permit
-from tools.gate import care, core, people, performing
-from tools.guardrails import budget_step, daily_cap, kill_switch
-from tools.guardrails.rule import finding
+from runtime.proof.parts import Parts, seed_of
+from runtime.proof.postgres import House
 
 CHANCE = st.randoms(use_true_random=False)
 
@@ -87,38 +85,21 @@ def test_an_episode_is_the_same_whenever_it_is_run() -> None:
     assert episode(11, 200).judge.lines == episode(11, 200).judge.lines
 
 
-# -- a proof that cannot fail proves nothing ------------------------------------------------------------------------------------
+def test_worker_processes_over_postgres_break_no_law(postgres_url: str, template_database: str) -> None:
+    with House(2, server=postgres_url, template=template_database) as house:
+        part = house.part(0, 6000003, 120)
+    assert part.breaches == [], "\n".join(part.lines)
+    assert part.commits > 3
 
 
-def found(sentence: str, seeds: int = 60, steps: int = 250) -> int:
-    """Steps until a breach that says so; fails when none does."""
-    taken = 0
-    for seed in range(seeds):
-        made = episode(seed, steps)
-        taken += made.steps
-        if any(sentence in breach for breach in made.judge.breaches):
-            return taken
-    raise AssertionError(f"{taken} steps over the broken gate and nobody saw it: {sentence}")
-
-
-async def nothing(*_: Any, **__: Any) -> None:
-    pass
-
-
-async def test_the_judge_sees_room_that_is_not_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemoryTx, "reserve", nothing)
-    await asyncio.to_thread(found, "holds no room")
-
-
-async def test_the_judge_sees_room_that_is_never_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemoryTx, "settle", nothing)
-    await asyncio.to_thread(found, "still holds room")
-
-
-async def test_the_judge_sees_a_cap_that_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (daily_cap,):
-        object.__setattr__(module.RULE, "judge", lambda *_: finding("daily_cap", "allow"))
-    try:
-        await asyncio.to_thread(found, "daily cap")
-    finally:
-        object.__setattr__(daily_cap.RULE, "judge", daily_cap._judge)
+def test_parts_are_kept_and_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first = Parts(tmp_path, "memory", 1, 50)
+    first.add(memory_part(0, seed_of(1, 0), 50))
+    first.add(memory_part(2, seed_of(1, 2), 50))
+    with first.path.open("a") as file:
+        file.write('{"number": 3, "seed"')  # interrupted in the middle of a line
+    again = Parts(tmp_path, "memory", 1, 50)
+    assert sorted(again.done) == [0, 2]
+    assert again.steps == first.steps >= 100
+    assert again.broken() is None
+    assert memory_part(2, seed_of(1, 2), 50).counts == again.done[2].counts

@@ -11,7 +11,7 @@ from runtime.proof.episode import Episode
 from tests.gate.mutants import broken
 from tools import effects, guardrails
 from tools.gate import care, core, deciding, people, performing
-from tools.guardrails import daily_cap, takeover
+from tools.guardrails import daily_cap
 
 MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
     "no lock on the budget": (core, "await tx.lock_budget(action.workspace)", "pass", "cap"),
