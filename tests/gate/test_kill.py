@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from knowledge.domain.action import Actor
 from tests.gate.house import ANA, Bench, budget, pause, publication
 from tools.errors import UnknownOutcome
 
@@ -46,8 +47,11 @@ async def test_scope_of_campaigns(bench: Bench, scope: str, target: str) -> None
     assert (await bench.submit(budget("42"), "k1")).status == "refused"
     assert (await bench.submit(budget("42", "other"), "k2")).status == ("done" if scope == "campaign" else "refused")
     assert (await bench.submit(budget("42"), "k3", ANA)).status == ("done" if scope == "agent" else "refused")
-    # Stopping a campaign is never stopped.
-    assert (await bench.submit(pause(), "k4")).status == "done"
+    # An agent's ordinary pause is a write like any other; a person's own, and the watchdog's, always leave.
+    assert (await bench.submit(pause(), "k4")).status == "refused"
+    assert (await bench.submit(pause(), "k5", ANA)).status == "done"
+    urgent = pause("other").model_copy(update={"emergency": True})
+    assert (await bench.submit(urgent, "k6", Actor(kind="system", id="watchdog"))).status == "done"
 
 
 async def test_scope_of_a_conversation(bench: Bench) -> None:

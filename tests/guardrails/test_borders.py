@@ -259,7 +259,10 @@ def kill(scope: str, target: str | None = None) -> KillSwitch:
 )
 def test_kill_switch(stop: KillSwitch, answer: str) -> None:
     assert says("kill_switch", set_budget("55"), facts(kills=(stop,))) == answer
-    assert says("kill_switch", pause(), facts(kills=(stop,))) == "allow", "stopping is never stopped"
+    assert says("kill_switch", pause(), facts(kills=(stop,))) == answer
+    assert says("kill_switch", pause(), facts(USER, kills=(stop,))) == "allow", "a person's stop is never stopped"
+    assert says("kill_switch", pause(emergency=True), facts("system:watchdog", kills=(stop,))) == "allow"
+    assert says("kill_switch", pause(emergency=True), facts("agent:decide", kills=(stop,))) == answer
 
 
 def test_kill_switch_of_a_conversation() -> None:

@@ -1,8 +1,9 @@
 """The kill switch: a covered write does not leave.
 
-A pause of a campaign is the one write that still does, the watchdog's first of all. Whoever pulls the switch wants the losses to end:
-what already runs at the platforms goes on spending without us, and a switch that also held the brake would keep it spending. A pause
-adds nothing to what may be spent, is in the record, and can be undone once the switch is lifted; a resume stays covered.
+One write still does: a person's own pause of a campaign, and the house's emergency pause (the watchdog's). Whoever pulls the switch
+wants the losses to end: what already runs at the platforms goes on spending without us, and a switch that also held the brake would
+keep it spending. Such a pause adds nothing to what may be spent, is in the record, and can be undone once the switch is lifted. What
+an agent or a schedule wants to pause in the ordinary course is covered like everything else.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ def scopes(action: Action, proposer: str) -> frozenset[tuple[str, str]]:
 
 
 def covering(action: Action, proposer: str, kills: tuple[KillSwitch, ...]) -> KillSwitch | None:
-    """The first active switch that stops the action. Stopping a campaign is never stopped: it only lowers the exposure."""
+    """The first active switch that stops the action; None also for the pauses that may always leave."""
     if isinstance(action, PauseCampaign):
-        return None
+        person = proposer.startswith("user:")
+        if person or (action.emergency and not proposer.startswith("agent:")):
+            return None
     own = scopes(action, proposer)
     return next((k for k in kills if k.scope == "all" or (k.scope, k.target) in own), None)
 
