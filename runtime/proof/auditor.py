@@ -40,8 +40,6 @@ class Auditor:
         for action_id in changed:
             record: ActionRecord | None = self._books.one("actions", action_id)
             if record is not None:
-                if record.undo_of is not None:
-                    self._judge.restoring.add(action_id)
                 self._consistent(record)
         audit = self._books.store.rows("audit")
         while (row := audit.get(self._chain.seq + 1)) is not None:

@@ -56,6 +56,8 @@ class Known:
     action: Action
     proposer: Actor
     decided_at: datetime
+    undo: bool = False
+    """Whether it restores what was before another action."""
 
 
 class Judge:
@@ -81,8 +83,6 @@ class Judge:
         self.talks: dict[str, tuple[str, int]] = {}
         self.performed: Counter[str] = Counter()
         self.written: dict[str, Unit] = {}
-        self.restoring: set[str] = set()
-        """actions that undo another one"""
         self.commits = 0
         self.breaches: list[str] = []
         self.lines: list[str] = []
@@ -338,7 +338,7 @@ class Judge:
     def _single_raise(self, permit: Permit, unit: Unit, minor: int) -> None:
         """Many small raises are one large one: judged from the budget in force 24 hours before the decision."""
         known = self._lookup(permit.action_id)
-        if known is None or unit.hand_at is not None or permit.action_id in self.restoring:
+        if known is None or unit.hand_at is not None or known.undo:
             return
         day_ago = known.decided_at - timedelta(hours=24)
         base = unit.budgets[0][1]

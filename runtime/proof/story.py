@@ -158,7 +158,7 @@ class Story:
         chance, now = self.chance, {"now": self.clock.now().isoformat()}
         do = chance.choices(
             ("submit", "approve", "care", "reject", "edit", "undo", "kill", "lift", "repeat", "extend", "withdraw", "act_early"),
-            (34, 22, 7, 3, 4, 4, 2, 6, 5, 1, 1, 2),
+            (34, 22, 7, 3, 4, 4, 1, 8, 5, 1, 1, 2),
         )[0]
         if do == "repeat" and not self.keys:
             do = "submit"
@@ -169,7 +169,7 @@ class Story:
             return {"do": "care"} | now
         actor = {"actor": chance.choice(DECIDERS).model_dump(mode="json")} | now
         if do == "kill":
-            scope = chance.choice(("all", "platform", "campaign", "agent"))
+            scope = chance.choice(("all", "platform", "campaign", "campaign", "agent"))
             target = {"all": None, "platform": "meta", "campaign": self._campaign()[1], "agent": "media_buyer"}[scope]
             return {"do": "kill", "scope": scope, "target": target} | actor
         if do == "lift":
@@ -272,10 +272,8 @@ class Story:
         ident, proposer_id = row["id"], row["proposer_id"]
         raw = Actor.model_validate_json(proposer_id) if proposer_id.startswith("{") else None
         proposer = raw or Actor(kind=row["proposer_kind"], id=proposer_id)
-        self.known[ident] = Known(parse_action(row["args"]), proposer, row["decided_at"])
+        self.known[ident] = Known(parse_action(row["args"]), proposer, row["decided_at"], row["undo_of"] is not None)
         self.fingerprints[ident] = row["fingerprint"]
-        if row["undo_of"] is not None:
-            self.judge.restoring.add(ident)
         if row["edited_from"] is not None:
             if not row["narrower"]:
                 self.judge.editors[ident] = row["edited_by"]
