@@ -341,7 +341,7 @@ async def figures(on: Stage, days: float) -> dict[str, Any]:
             "roas": round(revenue / spend, 4) if spend else None,
             "leads": await one("select count(*) from leads where merged_into is null"),
             "messages_in": await one("select count(*) from messages where direction = 'in'"),
-            "messages_out": await one("select count(*) from messages where direction = 'out'"),
+            "messages_out": await one("select count(*) from messages where direction = 'out' and external_id is not null"),
             "takeovers": await one("select count(*) from conversations where handed_off_at is not null"),
             "crm": {
                 "companies": crm.get("company", 0),

@@ -24,8 +24,10 @@ def normal(text: str) -> str:
     """Small letters without accents, styles, invisible characters, marks of emphasis and doubled spaces; hidden words joined."""
     plain = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).casefold()
     plain = _MARKS.sub("", "".join(c for c in plain if not unicodedata.combining(c))).translate(_TWINS)
-    plain = _SPACED.sub(lambda hit: re.sub(r"[ .\-]", "", hit[0]), plain)
-    return re.sub(r"\s+", " ", plain).strip()
+    plain = re.sub(r"\s+", " ", plain)
+    plain = _SPACED.sub(lambda hit: re.sub(r"[ .\-]", "", hit[0]), plain).strip()
+    # What one round uncovers may hide another ("c u r a" in styled letters): until nothing changes.
+    return plain if plain == text else normal(plain)
 
 
 def shown(action: PublishCampaign) -> list[tuple[str, str]]:
