@@ -81,6 +81,7 @@ class Judge:
         self.editors: dict[str, str] = {}
         """a request made by widening another one -> who did that"""
         self.talks: dict[str, tuple[str, int]] = {}
+        self._raised: dict[str, datetime] = {}
         self.performed: Counter[str] = Counter()
         self.written: dict[str, Unit] = {}
         self.commits = 0
@@ -315,7 +316,10 @@ class Judge:
         if known is None:
             return
         limits = self.policy.guardrails.financial
-        day = self.worst_day(unit.platform, known.decided_at)
+        # A judgement reads its own platform only. What was raised elsewhere since was judged without what people did by hand here.
+        blind = any(at >= known.decided_at for platform, at in self._raised.items() if platform != unit.platform)
+        self._raised[unit.platform] = self.moment()
+        day = self.worst_day("" if blind else unit.platform, known.decided_at)
         if day > limits.daily_cap.minor:
             self.breach(f"daily cap: {day} of {limits.daily_cap.minor} by action {permit.action_id}")
         own = self.policy.platform_cap(unit.platform, "day").minor  # type: ignore[arg-type]
