@@ -313,3 +313,28 @@ def test_axe_finds_nothing_on_the_other_pages_and_390_pixels_are_enough(
         found: Any = page.evaluate("rules => axe.run(document, rules)", rules)
         assert [(path, v["id"], [node["html"] for node in v["nodes"]]) for v in found["violations"]] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_everything_of_one_cause_is_undone_together_and_each_answers(house: House, open_page: Open) -> None:
+    async def propose(campaign: str, platform: Any, amount: str) -> str:
+        action = SetBudget(platform=platform, campaign_id=campaign, daily_budget=brl(amount))
+        asked = Proposal(
+            action=action, key=f"night:{campaign}", proposer=BUYER, why=Message(id="gate.done"), confidence=Decimal("0.95"),
+            correlation_id="decide:night",
+        )  # fmt: skip
+        receipt = await house.gate.submit(asked)
+        if not receipt.done:  # so many campaigns in one day are a manager's question
+            assert (await house.gate.approve(receipt.action_id, DONA)).ok
+        return receipt.action_id
+
+    first = house.run(lambda: propose("c-b2b", "linkedin", "14.00"))
+    house.run(lambda: propose("c-fogao", "google", "13.00"))
+    house.ads["google"].put("x-c-fogao", "Fogão Industrial", brl("12.00"), "active")  # by hand, since
+    page = open_page(js=False)
+    page.goto(f"{house.url}/actions/{first}")
+    page.get_by_text("Desfazer 2 ações").click()
+    page.get_by_role("button", name="Confirmar: desfazer todas").click()
+    page.locator("#notice", has_text="1 de 2").wait_for()
+    page.locator("#notice", has_text="Mudou depois na própria plataforma").wait_for()
+    assert house.ads["linkedin"].campaigns["x-c-b2b"].daily_budget.minor == 1500
+    assert house.ads["google"].campaigns["x-c-fogao"].daily_budget.minor == 1200
