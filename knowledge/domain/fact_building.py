@@ -287,7 +287,8 @@ def _exposure(row: Row, read_of: PlatformCampaign | None, policy: Policy, of_wee
     return Exposure(
         campaign_id=row["id"],
         platform=row["platform"],
-        delivering=read_of.delivery in LIVE if read_of else row["status"] in RUNNING,
+        # Of a platform that was not read: what we mean to run, and what was last seen running although we did not mean it to.
+        delivering=read_of.delivery in LIVE if read_of else row["status"] in RUNNING or row["delivery"] in LIVE,
         daily_budget=budget,
         highest_today=_money(max(int(row["highest_today"]), budget.minor, ledger.minor), policy),
         spent_today=_money(row["spent_today"], policy),
