@@ -131,7 +131,8 @@ class MemoryTx:
             budget = record.facts.campaign.daily_budget
         await self.rows.step()
         await self.rows.lock(("reservations", record.id))
-        if self.rows.get("reservations", record.id) is not None:
+        before = self.rows.get("reservations", record.id)
+        if before is not None and before["status"] != "released":
             return
         held = {
             "action_id": record.id,

@@ -269,6 +269,12 @@ async def test_room_is_held_once_and_ends_once(shelf: Shelf) -> None:
     assert await shelf.held(action.id) == "released"
     await look(shelf, lambda tx: tx.settle(action.id, kept=True, now=START))
     assert await shelf.held(action.id) == "released"
+    # Room that was given back is held again when the action is authorised after all.
+    await look(shelf, lambda tx: tx.reserve(action, START))
+    assert await shelf.held(action.id) == "held"
+    await look(shelf, lambda tx: tx.settle(action.id, kept=True, now=START))
+    await look(shelf, lambda tx: tx.reserve(action, START))
+    assert await shelf.held(action.id) == "settled"
     stops = await put(shelf, record(pause(), "k2"), reserve=True)
     assert await shelf.held(stops.id) is None
 
