@@ -143,7 +143,7 @@ class Judge:
         """Somebody was told what became of an action. What is final stays so."""
         final = ("done", "refused", "suggested", "rejected", "expired", "cancelled", "replaced", "failed")
         before = self.over.get(action_id)
-        if before in final and status != before:
+        if before in final and status in final and status != before:  # an answer may be a moment old, but not about the end
             self.breach(f"action {action_id} was {before} and is now said to be {status}")
         if status in final:
             self.over[action_id] = status

@@ -38,6 +38,7 @@ def campaign_row(
         "id": campaign_id, "workspace": workspace, "platform": platform, "name": name, "external_id": external_id,
         "status": status, "delivery": delivery, "currency": budget.currency, "daily_budget_minor": budget.minor, "launch_budget_minor": budget.minor,
         "launched_at": launched_at, "last_change_at": launched_at, "synced_at": launched_at, "paused_at": None,
+        "emergency_stop": False,
     }  # fmt: skip
 
 
@@ -54,8 +55,7 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
             )  # fmt: skip
             before = rows.get("campaigns", action.campaign_id)
             # Where a row is there already, workspace, platform and the pause stay as they were.
-            kept = {k: before[k] for k in ("workspace", "platform", "paused_at")} if before else {}
-            kept |= {"emergency_stop": before.get("emergency_stop", False)} if before else {}
+            kept = {k: before[k] for k in ("workspace", "platform", "paused_at", "emergency_stop")} if before else {}
             rows.put("campaigns", action.campaign_id, made | kept)
             _change(rows, record, action.campaign_id, None, budget, now)
         case SetBudget():
@@ -64,7 +64,12 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
             paused = isinstance(action, PauseCampaign)
             row = rows.get("campaigns", action.campaign_id)
             if row is not None:
+                budget = result["campaign"].get("daily_budget")
+                seen = Money.model_validate(budget) if budget else None
+                _seen(rows, action.campaign_id, seen, now)
+                same = seen is not None and seen.currency == row["currency"]
                 news = {
+                    "daily_budget_minor": seen.minor if seen is not None and same else row["daily_budget_minor"],
                     "status": "paused" if paused else "active",
                     "delivery": result["campaign"]["delivery"],
                     "last_change_at": now,
@@ -100,7 +105,9 @@ def _budget(rows: Transaction, record: ActionRecord, action: SetBudget, result: 
     if after is None:
         raise LookupError(f"the platform names no daily budget for {action.campaign_id} after the change")
     budget = Money.model_validate(after)
-    before = record.facts.campaign.budget_at_platform.minor if record.facts.campaign else None
+    found = record.facts.campaign.budget_at_platform if record.facts.campaign else None
+    before = found.minor if found else None
+    _seen(rows, action.campaign_id, found, now)
     row = rows.get("campaigns", action.campaign_id)
     if row is not None:
         raised = before is not None and budget.minor > before
@@ -114,6 +121,18 @@ def _budget(rows: Transaction, record: ActionRecord, action: SetBudget, result: 
         }
         rows.put("campaigns", action.campaign_id, row | news)
     _change(rows, record, action.campaign_id, before, budget, now)
+
+
+def _seen(rows: Transaction, campaign_id: str, seen: Money | None, now: datetime) -> None:
+    """A budget that the platform showed and our ledger did not know counts among the day's budgets."""
+    row = rows.get("campaigns", campaign_id)
+    if row is None or seen is None or row["currency"] != seen.currency or row["daily_budget_minor"] in (None, seen.minor):
+        return
+    kept = rows.get("budget_changes", campaign_id) or ()
+    change = {
+        "action_id": None, "from_minor": row["daily_budget_minor"], "to_minor": seen.minor, "currency": seen.currency, "at": now,
+    }  # fmt: skip
+    rows.put("budget_changes", campaign_id, (*kept, change))
 
 
 def _change(rows: Transaction, record: ActionRecord, campaign_id: str, before: int | None, after: Money, now: datetime) -> None:

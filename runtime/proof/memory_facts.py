@@ -35,8 +35,11 @@ def ledger_rows(rows: Transaction, action: CampaignAction, policy: Policy, at: W
         days.setdefault(day["campaign_id"], []).append(day)
         if day["workspace"] == workspace and at.monday <= day["day"] <= at.today:
             place = (day["platform"], day["external_id"])
-            sums = spent.setdefault(place, {"platform": place[0], "external_id": place[1], "before": 0, "today": 0})
+            named = {"platform": place[0], "external_id": place[1], "before": 0, "today": 0, "foreign": False}
+            sums = spent.setdefault(place, named | {"currency": day["currency"]})
             sums["before" if day["day"] < at.today else "today"] += day["spend_minor"]
+            sums["foreign"] = sums["foreign"] or day["currency"] != policy.currency
+            sums["currency"] = day["currency"] if sums["currency"] == day["currency"] else None
             foreign = foreign or day["currency"] != policy.currency
     moves: list[ActionRecord] = []
     noes: list[dict[str, Any]] = []
