@@ -173,6 +173,18 @@ class Campaigns(Repository):
         The mark by which a publication is recognised on the platform is no part of the name that people read.
         """
         budget = seen.daily_budget
+        if budget is not None:
+            # What somebody set by hand was in force today, also when it is changed again before anybody judges.
+            await self.run(
+                """insert into budget_changes (id, campaign_id, from_minor, to_minor, currency, at, reason)
+                   select cast(:mark as uuid), id, daily_budget_minor, cast(:budget as bigint), currency, cast(:read as timestamptz),
+                     'budget.seen' from campaigns
+                   where platform = :platform and external_id = :external and (synced_at is null or synced_at <= :read)
+                     and currency = :currency and daily_budget_minor <> cast(:budget as bigint)
+                   on conflict (id) do nothing""",
+                mark=uuid.uuid5(uuid.NAMESPACE_URL, f"budget-seen:{seen.platform}:{seen.external_id}:{seen.read_at.isoformat()}"),
+                budget=budget.minor, currency=budget.currency, read=seen.read_at, platform=seen.platform, external=seen.external_id,
+            )  # fmt: skip
         return await self.once(
             """update campaigns set delivery = :delivery, synced_at = :read, name = regexp_replace(:name, ' \\[k:[0-9a-z]+\\]$', ''),
                  daily_budget_minor = coalesce(:budget, daily_budget_minor), currency = coalesce(:currency, currency)

@@ -25,6 +25,7 @@ from knowledge.domain.action import (
     UpsertPerson,
 )
 from knowledge.domain.books import ActionRecord
+from knowledge.domain.money import Money
 from runtime.db import grants, wire
 
 
@@ -37,7 +38,7 @@ async def apply(conn: AsyncConnection, record: ActionRecord, result: dict[str, A
         case SetBudget():
             await _budget(conn, record, action, result, now)
         case PauseCampaign() | ResumeCampaign():
-            await _status(conn, action, result, now)
+            await _status(conn, record, action, result, now)
         case SendMessage():
             await _sent(conn, record, action, result, now)
         case MirrorToDesk():
@@ -135,12 +136,29 @@ async def _change(
     )
 
 
+async def _seen(conn: AsyncConnection, record: ActionRecord, campaign_id: str, seen: Money | None, now: datetime) -> None:
+    """A budget that the platform showed and our ledger did not know: somebody set it by hand. It counts among the day's budgets."""
+    if seen is not None:
+        mark = uuid.uuid5(uuid.NAMESPACE_URL, f"budget-seen:{record.id}")
+        await wire.do(conn, SEEN, {"mark": mark, "id": campaign_id, "minor": seen.minor, "currency": seen.currency, "now": now})
+
+
+SEEN = (
+    "insert into budget_changes (id, campaign_id, from_minor, to_minor, currency, at, reason)"
+    " select cast(:mark as uuid), id, daily_budget_minor, cast(:minor as bigint), currency, cast(:now as timestamptz), 'budget.seen'"
+    " from campaigns where id = :id and currency = :currency and daily_budget_minor <> cast(:minor as bigint)"
+    " on conflict (id) do nothing"
+)
+
+
 async def _budget(conn: AsyncConnection, record: ActionRecord, action: SetBudget, result: dict[str, Any], now: datetime) -> None:
     after = result["campaign"]["daily_budget"]
     if after is None:
         raise LookupError(f"the platform names no daily budget for {action.campaign_id} after the change")
     # From what the platform had just before, which may differ from our ledger when somebody changed it by hand.
-    before = record.facts.campaign.budget_at_platform.minor if record.facts.campaign else None
+    found = record.facts.campaign.budget_at_platform if record.facts.campaign else None
+    before = found.minor if found else None
+    await _seen(conn, record, action.campaign_id, found, now)
     await wire.do(
         conn,
         "update campaigns set daily_budget_minor = :minor, currency = :currency, delivery = :delivery, last_change_at = :now,"
@@ -157,13 +175,21 @@ async def _budget(conn: AsyncConnection, record: ActionRecord, action: SetBudget
     await _change(conn, record, action.campaign_id, before, after, now)
 
 
-async def _status(conn: AsyncConnection, action: PauseCampaign | ResumeCampaign, result: dict[str, Any], now: datetime) -> None:
+async def _status(
+    conn: AsyncConnection, record: ActionRecord, action: PauseCampaign | ResumeCampaign, result: dict[str, Any], now: datetime
+) -> None:
     paused = isinstance(action, PauseCampaign)
+    budget = result["campaign"].get("daily_budget")
+    seen = Money.model_validate(budget) if budget else None
+    await _seen(conn, record, action.campaign_id, seen, now)
     await wire.do(
         conn,
         "update campaigns set status = :status, delivery = :delivery, last_change_at = :now, synced_at = :now,"
-        " paused_at = case when :paused then cast(:now as timestamptz) else null end, emergency_stop = :emergency where id = :id",
+        " paused_at = case when :paused then cast(:now as timestamptz) else null end, emergency_stop = :emergency,"
+        " daily_budget_minor = case when currency = :currency then cast(:minor as bigint) else daily_budget_minor end where id = :id",
         {
+            "currency": seen.currency if seen else None,
+            "minor": seen.minor if seen else None,
             "id": action.campaign_id,
             "status": "paused" if paused else "active",
             "delivery": result["campaign"]["delivery"],

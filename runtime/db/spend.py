@@ -81,7 +81,7 @@ class SpendBooks(Repository):
                  u.closed_at as resumed_at, u.exposures
                from campaigns c
                left join lateral (select to_minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
-                 order by at desc, seq desc limit 1) p on true
+                 and x.reason <> 'budget.seen' order by at desc, seq desc limit 1) p on true
                left join lateral (select max(minor) as highest from (
                    (select to_minor as minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
                       and x.at < :start order by at desc, seq desc limit 1)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.db.engine import make_engine
-from tests.gate.house import ANA, Bench, brl, budget, policy_with, publication
+from tests.gate.house import ANA, Bench, brl, budget, pause, policy_with, publication
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -129,3 +129,28 @@ async def test_fifty_adjustments_a_day(bench: Bench) -> None:
     assert statuses == ["done", "done", "done", "refused"]
     bench.clock.advance(timedelta(days=1))
     assert (await bench.submit(budget("105"), "k9")).status == "done"
+
+
+async def test_budget_set_by_hand_counts_after_it_was_lowered_again(bench: Bench) -> None:
+    """By hand to 150 at nine, down to 10 at ten: Meta may have spent 262.50 of it, whoever set it."""
+    external = await bench.running(amount="40")
+    for amount, minutes in (("150", 1), ("10", 2)):
+        bench.ads.put(external, brl(amount), "by hand")
+        async with bench.db.transaction() as tx:
+            seen = bench.ads.campaigns[external].model_copy(update={"read_at": bench.clock.now() + timedelta(minutes=minutes)})
+            await tx.campaigns.synced(seen)
+            await tx.campaigns.synced(seen)  # seen twice, counted once
+    assert await bench.rows("select from_minor, to_minor from budget_changes where reason = 'budget.seen' order by at, seq") == [
+        (4000, 15000), (15000, 1000),
+    ]  # fmt: skip
+    assert (await bench.submit(publication("other", "22"), "k1")).status == "refused"  # 262.50 + 38.50
+    assert (await bench.submit(publication("other", "21"), "k2")).status == "done"
+
+
+async def test_budget_seen_at_a_pause_is_known_from_then_on(bench: Bench) -> None:
+    external = await bench.running(amount="40")
+    bench.ads.put(external, brl("150"), "by hand")
+    assert (await bench.submit(pause(), "k1", ANA)).status == "done"
+    assert await bench.rows("select daily_budget_minor from campaigns") == [(15000,)]
+    bench.ads.put(external, brl("10"), "by hand", delivery="paused")
+    assert (await bench.submit(publication("other", "22"), "k2")).status == "refused"
