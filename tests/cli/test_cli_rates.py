@@ -32,7 +32,9 @@ def audited(settings: Settings) -> list[dict[str, Any]]:
 
     assert settings.secrets.database_url is not None
     with psycopg.connect(libpq_url(settings.secrets.database_url.get_secret_value())) as connection:
-        return [row[0] for row in connection.execute("select payload from audit_log where kind = 'rate.set' order by seq").fetchall()]
+        return [
+            row[0] for row in connection.execute("select payload from audit_log where kind = 'rate.set' order by seq").fetchall()
+        ]
 
 
 def test_a_rate_is_entered_listed_corrected_and_recorded(settings: Settings) -> None:

@@ -32,7 +32,11 @@ def test_one_file_reads_the_environment() -> None:
     assert found == {"runtime/environment.py"}
 
 
-CLOCKS = {"runtime/wiring.py": "SystemClock", "runtime/cli_gate.py": "SystemClock of the terminal", "runtime/cli_talk.py": "the edge"}
+CLOCKS = {
+    "runtime/wiring.py": "SystemClock",
+    "runtime/cli_gate.py": "SystemClock of the terminal",
+    "runtime/cli_talk.py": "the edge",
+}
 
 
 def test_time_comes_from_the_clock() -> None:
