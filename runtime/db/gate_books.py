@@ -139,7 +139,7 @@ class PgGateTx:
         if unknown:
             raise TypeError(f"change() cannot set {', '.join(sorted(unknown))}")
         jsons = {"result", "error", "facts", "verdict"}
-        values = {k: canonical(v) if k in jsons and v is not None else v for k, v in fields.items()}
+        values: dict[str, Any] = {k: canonical(v) if k in jsons and v is not None else v for k, v in fields.items()}
         if isinstance(fields.get("verdict"), Verdict):
             values["policy_version"] = fields["verdict"].policy_version
         sets = "".join(f", {name} = :{name}" for name in values)

@@ -161,7 +161,7 @@ def _metrics(expectation: Expectation | None, margin_known: bool) -> list[Metric
     gain: Metric = "profit" if margin_known else "revenue"
     if expectation is None or not expectation.effects:
         return [gain, "spend"]
-    promised = [effect.metric for effect in expectation.effects]
+    promised: list[Metric] = [effect.metric for effect in expectation.effects]
     return promised if {"profit", "revenue"} & set(promised) else [*promised, gain]
 
 
