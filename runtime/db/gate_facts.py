@@ -73,10 +73,11 @@ _REST = """
     case when min(currency) = max(currency) then min(currency) end as currency
   from analytics where workspace = :workspace and level = 'campaign' and hour is null and day >= :monday and day <= :today
   group by platform, external_id) t) as spent,
-(select coalesce(jsonb_agg(jsonb_build_object('campaign_id', campaign_id, 'kind', kind, 'done', status = 'done')
-    order by decided_at, id), '[]')
-  from actions where workspace = :workspace and kind = any(:kinds) and status = any(:counted)
-    and decided_at >= :day_start and decided_at < :day_end and id::text <> :own) as moves,
+(select coalesce(jsonb_agg(jsonb_build_object('campaign_id', campaign_id, 'kind', kind, 'done', status = 'done',
+    'decided_today', decided_at >= :day_start and decided_at < :day_end)
+    order by coalesce(closed_at, decided_at), id), '[]')
+  from actions where workspace = :workspace and kind = any(:kinds) and status = any(:counted) and id::text <> :own
+    and (decided_at >= :day_start and decided_at < :day_end or closed_at >= :day_start and closed_at < :day_end)) as moves,
 (select coalesce(jsonb_agg(jsonb_build_object('action_id', action_id, 'campaign_id', campaign_id, 'platform', platform,
     'exposure_minor', exposure_minor, 'currency', currency) order by action_id), '[]')
   from reservations where workspace = :workspace and status = 'held' and action_id::text <> :own) as held,
@@ -162,7 +163,7 @@ async def _ledger_rows(
         held=rest["held"],
         week_spent=sum(row["before"] for row in spent),
         week_foreign=any(row["foreign"] for row in spent),
-        adjustments=sum(1 for row in moves if row["kind"] in ADJUSTMENTS),
+        adjustments=sum(1 for row in moves if row["kind"] in ADJUSTMENTS and row["decided_today"]),
         spent=spent,
         moves=moves,
         rejections=[r | {"at": datetime.fromisoformat(r["at"]).astimezone(UTC)} for r in rest["rejections"]],

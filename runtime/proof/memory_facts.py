@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,11 +47,11 @@ def ledger_rows(rows: Transaction, action: CampaignAction, policy: Policy, at: W
         if a.action.workspace != workspace:
             continue
         kind = a.action.kind
-        if kind in CHANGES and a.status in COUNTED and at.day_start <= a.decided_at < at.day_end and a.id != excluding:
+        if kind in CHANGES and a.status in COUNTED and a.id != excluding and (_today(a.decided_at, at) or _today(a.closed_at, at)):
             moves.append(a)
         if a.status in ("rejected", "refused") and getattr(a.action, "campaign_id", None) == action.campaign_id:
             _no(rows, a, at, noes)
-    moves.sort(key=lambda a: (a.decided_at, a.id))
+    moves.sort(key=lambda a: (a.closed_at or a.decided_at, a.id))
     held = [
         r
         for r in rows.scan("reservations")
@@ -64,7 +64,7 @@ def ledger_rows(rows: Transaction, action: CampaignAction, policy: Policy, at: W
         held=sorted(held, key=lambda r: r["action_id"]),
         week_spent=sum(row["before"] for row in spent.values()),
         week_foreign=foreign,
-        adjustments=sum(1 for a in moves if a.action.kind in ADJUSTMENTS),
+        adjustments=sum(1 for a in moves if a.action.kind in ADJUSTMENTS and _today(a.decided_at, at)),
         spent=list(spent.values()),
         moves=[
             {"campaign_id": getattr(a.action, "campaign_id", None), "kind": a.action.kind, "done": a.status == "done"}
@@ -74,6 +74,10 @@ def ledger_rows(rows: Transaction, action: CampaignAction, policy: Policy, at: W
         listed=_listed(rows, action),
         grants=_grants(rows, action, at, excluding),
     )
+
+
+def _today(moment: datetime | None, at: Windows) -> bool:
+    return moment is not None and at.day_start <= moment < at.day_end
 
 
 def _no(rows: Transaction, record: ActionRecord, at: Windows, noes: list[dict[str, Any]]) -> None:
