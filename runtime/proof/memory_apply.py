@@ -84,7 +84,6 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
             if action.author == "bot":
                 if talk is None:
                     raise LookupError(f"conversation {action.conversation_id} is not in the ledger")
-                rows.put("conversations", talk.id, replace(talk, next_seq=talk.next_seq + 1))
             rows.put("messages", record.id, message | {"conversation_id": action.conversation_id})
         case MirrorToDesk() | PostDeskNote() | SetDeskStatus():
             talk = rows.get("conversations", action.conversation_id)

@@ -40,7 +40,6 @@ class Talk:
     lead_name: str | None = None
     lead_phone: str | None = None
     desk_conversation: str | None = None
-    next_seq: int = 1
 
 
 class MemoryTx:
