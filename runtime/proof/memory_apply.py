@@ -81,9 +81,8 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
         case SendMessage():
             talk = rows.get("conversations", action.conversation_id)
             message = {"body": action.text, "author": action.author, "external_id": result["external_id"], "action_id": record.id}
-            if action.author == "bot":
-                if talk is None:
-                    raise LookupError(f"conversation {action.conversation_id} is not in the ledger")
+            if action.author == "bot" and talk is None:
+                raise LookupError(f"conversation {action.conversation_id} is not in the ledger")
             rows.put("messages", record.id, message | {"conversation_id": action.conversation_id})
         case MirrorToDesk() | PostDeskNote() | SetDeskStatus():
             talk = rows.get("conversations", action.conversation_id)
