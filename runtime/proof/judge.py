@@ -221,10 +221,10 @@ class Judge:
             unit.floor = max(unit.floor, old if unit.hand_at is None else 0, budget.minor)
             unit.peak = max(unit.peak, budget.minor)
         self._note(permit, f"budget {unit.external_id} {old} -> {budget.minor}")
-        self._single_raise(permit, unit, budget.minor)
-        unit.budgets.append((self._clock.now(), budget.minor))
         if budget.minor > old:
+            self._single_raise(permit, unit, budget.minor)
             self._room(permit, unit)
+        unit.budgets.append((self._clock.now(), budget.minor))
         if not repeated:
             self._performed(permit, unit)
 

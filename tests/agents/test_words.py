@@ -33,11 +33,10 @@ def test_every_rule_has_its_words(rule: str) -> None:
 def test_values_are_written_as_the_locale_writes_them() -> None:
     params = {"cap": Money.of("1500", "BRL"), "after": {"minor": 123456, "currency": "BRL"}, "before": None}
     message = Message(id="guard.daily_cap.refuse", params=params)
-    assert (
-        render(message, "pt-BR").replace("\xa0", " ")
-        == "O dia poderia chegar a R$ 1.234,56, acima do teto de R$ 1.500,00 (antes: desconhecido)."
-    )
-    assert render(message, "en") == "The day could reach R$1,234.56, above the cap of R$1,500.00 (before: unknown)."
+    brazilian = render(message, "pt-BR").replace("\xa0", " ")
+    assert "R$ 1.234,56" in brazilian and "R$ 1.500,00" in brazilian and "desconhecido" in brazilian
+    english = render(message, "en")
+    assert "R$1,234.56" in english and "R$1,500.00" in english and "unknown" in english
 
 
 def test_yen_has_no_cents_and_ratios_read_as_per_cent() -> None:

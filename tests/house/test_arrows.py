@@ -50,6 +50,8 @@ KNOWS_SQL = {
     "runtime/desks.py": "read-only figures for a manager's chat",
     "runtime/demo.py": "counts for the demo's summary",
     "runtime/jobs/engine.py": "enqueues in the caller's transaction",
+    "runtime/proof/postgres.py": "makes and drops a database for each part",
+    "runtime/proof/story.py": "the judge reads the books from outside",
     "runtime/cli_doctor.py": "tells a refused connection from other errors",
 }
 

@@ -20,8 +20,8 @@ CAMPAIGN = "faca-chef-8-meta"
 NAME = "Faca do Chef"
 
 
-async def one_campaign(town: Town) -> None:
-    """A campaign that has been approved and has spent for six hours."""
+async def one_campaign(town: Town, hours: int = 6) -> None:
+    """A campaign that has been approved and has spent for some hours; after its test period an agent may ask for a change, too."""
     action = PublishCampaign(
         platform="meta", campaign_id=CAMPAIGN, product_id="faca-chef-8", name=NAME, daily_budget=Money.of("40", "BRL"),
         creatives=(Creative(id="faca-1", headline="Faca do Chef", text="Corte firme todos os dias", image_url="https://loja.example.com/i.jpg"),),
@@ -31,7 +31,7 @@ async def one_campaign(town: Town) -> None:
         Proposal(action=action, key="publish:faca", proposer=marketing.MEDIA_BUYER, why=Message(id="why.new_campaign", params={"product": NAME}))
     )  # fmt: skip
     assert (await town.house.gate.approve(asked.action_id, ANA)).ok
-    await town.pass_time(hours=6)
+    await town.pass_time(hours=hours)
     await marketing.insights(town.house, town.stage.clock.now())
 
 
@@ -121,6 +121,8 @@ async def test_agentos_serves_the_crew_to_who_has_a_token(office: tuple[Town, ht
     assert answer.status_code == 200, answer.text
     assert await spent_today(town, "pt-BR") in answer.json()["content"]
 
+    await town.pass_time(hours=30)  # an agent changes nothing in a campaign's test period, nor without figures
+    await marketing.insights(town.house, town.stage.clock.now())
     answer = await http.post("/teams/ceo/runs", data={"message": f"aumente o orçamento de {NAME} em 30 %", "stream": "false"})
     assert answer.status_code == 200, answer.text
     assert await pending(town) == [(CAMPAIGN, 5200)]
@@ -129,7 +131,7 @@ async def test_agentos_serves_the_crew_to_who_has_a_token(office: tuple[Town, ht
 
 async def test_agnos_own_approvals_are_no_way_around_the_gate(office: tuple[Town, httpx.AsyncClient]) -> None:
     town, http = office
-    await one_campaign(town)
+    await one_campaign(town, hours=36)
     run = await http.post(
         "/teams/ceo/runs", data={"message": f"aumente o orçamento de {NAME} em 30 %", "stream": "false", "session_id": "s1"}
     )
