@@ -32,7 +32,7 @@ demo: setup
 	@exec $(PY) -m runtime.cli demo $(ARGS)
 
 test: setup browser
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: setup
 	@$(PY) -m benchmarks $(ARGS)

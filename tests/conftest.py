@@ -334,3 +334,20 @@ def sandbox() -> Iterator[SandboxControl]:
     yield SandboxControl(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
     server.should_exit = server.force_exit = True
     thread.join(timeout=10)
+
+
+# -- order ----------------------------------------------------------------------------------------------------------------
+
+LONG_FIRST = (
+    "test_proof_can_fail.py", "test_machine.py", "tests/journeys/", "tests/cockpit/", "tests/gate/", "tests/cli/", "tests/autonomy/",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long begin first: one that begins last keeps one worker busy while the others wait."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((number for number, part in enumerate(LONG_FIRST) if part in path), len(LONG_FIRST))
+
+    items.sort(key=place)
