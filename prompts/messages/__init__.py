@@ -2,11 +2,15 @@
 
 In a sentence, `{name}` is replaced by the parameter formatted for the locale by its kind (Money as currency, numbers grouped, dates
 short); `{name:percent}` reads a ratio as per cent, `{name:number}`, `{name:money}`, `{name:date}` and `{name:datetime}` accept the
-JSON spelling of such a value too, and `{name:raw}` inserts it as it is.
+JSON spelling of such a value too, and `{name:raw}` inserts it as it is. Any other word after the colon is a vocabulary: `{x:status}`
+shows the catalogue's `status.<x>` (of a comma-separated list, each of them), `{x:person}` an actor, `{x:fact}` what was not read.
+
+A sentence that makes no sense when one of its values is missing has a second wording, `<id>.without`, which is used then.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -20,6 +24,8 @@ LOCALES = ("pt-BR", "en")
 DEFAULT_LOCALE = "pt-BR"
 _ROOT = Path(__file__).parent
 _HOLE = re.compile(r"\{([a-z_][a-z0-9_]*)(?::([a-z]+))?\}")
+FORMATS = frozenset({"percent", "number", "money", "date", "datetime", "raw"})
+WITHOUT = ".without"
 _UNKNOWN = {"pt-BR": "desconhecido", "en": "unknown"}
 _YES_NO = {"pt-BR": ("sim", "não"), "en": ("yes", "no")}
 
@@ -65,9 +71,13 @@ def holes(template: str) -> frozenset[str]:
 
 def render(message: Sentence, locale: str = DEFAULT_LOCALE, zone: str = "America/Sao_Paulo") -> str:
     """The sentence in a locale, moments shown in `zone`. Raises UnknownMessage, or KeyError naming a missing parameter."""
-    template = catalogue(locale).get(message.id)
+    table = catalogue(locale)
+    template = table.get(message.id)
     if template is None:
         raise UnknownMessage(f"message {message.id!r} has no words in {locale}; add it to prompts/messages/{locale}.yaml")
+    without = table.get(message.id + WITHOUT)
+    if without is not None and any(name in message.params and message.params[name] in (None, "") for name in holes(template)):
+        template = without
 
     def fill(hole: re.Match[str]) -> str:
         if hole[1] not in message.params:
@@ -82,10 +92,13 @@ def format_value(value: Any, locale: str = DEFAULT_LOCALE, spec: str | None = No
     from babel import dates, numbers
 
     tag = locale.replace("-", "_")
+    day_first = "en_GB" if locale == "en" else tag  # as the cockpit writes dates: 5/6 must not be two days
     if value is None:
         return _UNKNOWN.get(locale, _UNKNOWN["en"])
     if spec == "raw":
         return str(value)
+    if spec is not None and spec not in FORMATS:
+        return _named(value, locale, spec)
     if isinstance(value, Mapping) and locale in value:
         # A sentence that came worded in every language, such as the optimizer's reasons.
         return str(cast(Mapping[str, Any], value)[locale])
@@ -98,16 +111,54 @@ def format_value(value: Any, locale: str = DEFAULT_LOCALE, spec: str | None = No
         value = datetime.fromisoformat(value) if spec == "datetime" else date.fromisoformat(value[:10])
     if isinstance(value, datetime):
         if spec == "date":
-            return dates.format_date(value.astimezone(ZoneInfo(zone)), format="short", locale=tag)
-        return dates.format_datetime(value, format="short", tzinfo=ZoneInfo(zone), locale=tag)
+            return dates.format_date(value.astimezone(ZoneInfo(zone)), format="short", locale=day_first)
+        return dates.format_datetime(value, format="short", tzinfo=ZoneInfo(zone), locale=day_first)
     if isinstance(value, date):
-        return dates.format_date(value, format="short", locale=tag)
+        return dates.format_date(value, format="short", locale=day_first)
     if spec in {"percent", "number"} or isinstance(value, int | Decimal):
         return _number(value, spec, tag)
     if isinstance(value, list | tuple):
         items = cast(list[Any] | tuple[Any, ...], value)
         return ", ".join(format_value(item, locale, spec, zone) for item in items)
     return str(value)
+
+
+def _named(value: Any, locale: str, vocabulary: str) -> str:
+    """A stored name in the locale's words; one that has none is shown as it is, so that nothing hides."""
+    if isinstance(value, Mapping) and locale in value:
+        return str(cast(Mapping[str, Any], value)[locale])
+    table, text = catalogue(locale), str(value)
+    if vocabulary == "person":
+        return _person(text, table)
+    return ", ".join(_one(part, table, vocabulary) for part in text.split(", "))
+
+
+def _one(name: str, table: Mapping[str, str], vocabulary: str) -> str:
+    found = table.get(f"{vocabulary}.{name}")
+    if found is not None:
+        return found
+    stem, _, number = name.rpartition(" ")
+    if number.isdecimal() and f"{vocabulary}.{stem}" in table:  # "headline 2"
+        return f"{table[f'{vocabulary}.{stem}']} {number}"
+    head, dot, rest = name.partition(".")
+    if vocabulary == "fact" and dot:  # "meta.get_campaign", "rate.USD/BRL"
+        form, inner = ("fact.rate", rest) if head == "rate" else ("fact.vendor", table.get(f"platform.{head}", head))
+        return table[form].replace("{name}", inner)
+    return name
+
+
+def _person(actor: str, table: Mapping[str, str]) -> str:
+    """Who it was: `user:ana@x.br` is ana@x.br, an agent is named as one; the ledger keeps actors with a role as JSON."""
+    kind, colon, ident = actor.partition(":")
+    form = table.get(f"person.{kind}") if colon else None
+    if form is None and kind != "user":
+        return actor
+    if ident.startswith("{"):
+        try:
+            ident = str(json.loads(ident)["id"])
+        except (ValueError, KeyError):
+            return ident
+    return ident if form is None else form.replace("{name}", ident.replace("_", " "))
 
 
 def _number(value: Any, spec: str | None, tag: str) -> str:

@@ -31,12 +31,38 @@ def test_every_rule_has_its_words(rule: str) -> None:
 
 
 def test_values_are_written_as_the_locale_writes_them() -> None:
-    params = {"cap": Money.of("1500", "BRL"), "after": {"minor": 123456, "currency": "BRL"}, "before": None}
-    message = Message(id="guard.daily_cap.refuse", params=params)
+    params = {"cap": Money.of("1500", "BRL"), "spent": {"minor": 123456, "currency": "BRL"}}
+    message = Message(id="guard.over_cap.allow", params=params)
     brazilian = render(message, "pt-BR").replace("\xa0", " ")
-    assert "R$ 1.234,56" in brazilian and "R$ 1.500,00" in brazilian and "desconhecido" in brazilian
+    assert "R$ 1.234,56" in brazilian and "R$ 1.500,00" in brazilian
     english = render(message, "en")
-    assert "R$1,234.56" in english and "R$1,500.00" in english and "unknown" in english
+    assert "R$1,234.56" in english and "R$1,500.00" in english
+    unread = Message(id="guard.over_cap.allow", params=params | {"spent": None})
+    assert "desconhecido" in render(unread, "pt-BR") and "unknown" in render(unread, "en")
+
+
+def test_a_sentence_that_needs_a_missing_value_has_other_words() -> None:
+    known = {"cap": Money.of("300", "BRL"), "after": Money.of("320", "BRL"), "before": Money.of("10", "BRL")}
+    assert "chegaria a" in render(Message(id="guard.daily_cap.refuse", params=known), "pt-BR")
+    unread = render(Message(id="guard.daily_cap.refuse", params=known | {"after": None}), "pt-BR").replace("\xa0", " ")
+    assert "não pôde ser lido" in unread and "R$ 300,00" in unread and "desconhecido" not in unread
+
+
+def test_stored_names_are_shown_in_words() -> None:
+    stop: dict[str, object] = {"scope": "platform", "target": "meta", "reason": "auditoria", "set_by": "user:ana@x.br"}
+    said = render(Message(id="guard.kill_switch.refuse", params=stop), "pt-BR")
+    assert "ana@x.br parou a plataforma Meta" in said and "user:" not in said
+    said = render(Message(id="guard.kill_switch.refuse", params=stop | {"scope": "all", "target": ""}), "en")
+    assert "ana@x.br stopped everything (" in said
+    said = render(Message(id="guard.facts_readable.refuse", params={"facts": "budget_ledger, meta.list, rate.USD/BRL"}), "pt-BR")
+    assert "os nossos livros de gasto, a conta em Meta, a cotação USD/BRL" in said
+    long = {"place": "headline 2", "length": 41, "limit": 40, "platform": "tiktok"}
+    assert "título 2 tem 41 caracteres; a plataforma (TikTok)" in render(Message(id="guard.ad_length.refuse", params=long), "pt-BR")
+    by = {"by": 'user:{"id":"ana@x.br","role":"admin"}', "reason": "cedo"}
+    assert render(Message(id="gate.withdrawn", params=by), "en") == "Taken back by ana@x.br: cedo"
+    assert "o agente media buyer" in render(Message(id="gate.withdrawn", params=by | {"by": "agent:media_buyer"}), "pt-BR")
+    odd = Message(id="gate.already_decided", params={"status": "of_another_day"})
+    assert "of_another_day" in render(odd, "en")  # what has no word is shown, not hidden
 
 
 def test_yen_has_no_cents_and_ratios_read_as_per_cent() -> None:
