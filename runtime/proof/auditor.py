@@ -14,7 +14,7 @@ MAY_BECOME: dict[Status | None, frozenset[Status]] = {
     "scheduled": frozenset({"scheduled", "authorised", "waiting", "cancelled"}),
     "authorised": frozenset({"authorised", "executing", "cancelled"}),
     "executing": frozenset({"done", "failed", "unknown", "cancelled"}),
-    "unknown": frozenset({"executing", "done", "failed"}),
+    "unknown": frozenset({"unknown", "executing", "done", "failed"}),
 }
 OPEN: frozenset[Status] = frozenset({"authorised", "scheduled", "executing", "unknown"})
 

@@ -90,7 +90,7 @@ class EpisodeHouse:
 
     def _known(self, action_id: str) -> Known | None:
         record: ActionRecord | None = self.books.one("actions", action_id)
-        return None if record is None else Known(record.action, record.proposer, record.decided_at, record.undo_of is not None)
+        return None if record is None else Known(record.action, record.proposer, record.facts.now, record.undo_of is not None)
 
     def _populate(self) -> None:
         """Some campaigns that have been running for days, and two leads who wrote just now."""

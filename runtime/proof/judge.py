@@ -27,7 +27,8 @@ RANK = {"viewer": -1, "manager": 0, "admin": 1}
 class Unit:
     """A campaign as its platform has it. `known`, `known_on`: what the gate itself set last, whatever people did by hand since.
 
-    `floor`: the highest budget in force today that the gate answers for; `peak`: the highest of all, by hand too.
+    `floor`: the highest budget in force today that the gate answers for; `peak`: the highest of all, by hand too. `learned`: when a
+    write of the gate's own showed it that people had switched the campaign on; `unlearned`: the floor before that.
     """
 
     platform: str
@@ -45,13 +46,15 @@ class Unit:
     reported: dict[date, int] = field(default_factory=dict[date, int])
     budgets: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
     hand_at: datetime | None = None
+    learned: datetime | None = None
+    unlearned: int = 0
     writer: str | None = None
     launched_by: str | None = None
 
 
 @dataclass(frozen=True)
 class Known:
-    """What was asked for under an action id, and when it was last decided."""
+    """What was asked for under an action id, and when it was judged for the last time."""
 
     action: Action
     proposer: Actor
@@ -110,11 +113,13 @@ class Judge:
 
     def worst_day(self, platform: str, decided_at: datetime, *, only: str | None = None) -> int:
         """The worst day of the whole workspace, or of one platform. By hand counts what the gate could have read when it decided."""
-        return sum(
-            self.worst(u, by_hand=u.platform == platform and (u.hand_at is None or u.hand_at < decided_at))
-            for u in self.units.values()
-            if only in (None, u.platform)
-        )
+        return sum(self._counted(u, platform, decided_at) for u in self.units.values() if only in (None, u.platform))
+
+    def _counted(self, unit: Unit, platform: str, decided_at: datetime) -> int:
+        read = unit.platform == platform and (unit.hand_at is None or unit.hand_at < decided_at)
+        if not read and unit.learned is not None and unit.learned >= decided_at:
+            return self._times(unit, unit.unlearned)
+        return self.worst(unit, by_hand=read)
 
     def spent_before_today(self) -> int:
         """Reported spend of the account-local week before today."""
@@ -126,6 +131,7 @@ class Judge:
         """A new local day: what ran yesterday may spend anew, by the budget that is in force now."""
         for unit in self.units.values():
             unit.floor = min(unit.budget, unit.known) if unit.on and unit.known_on else 0
+            unit.unlearned = 0
             unit.peak = unit.budget if unit.on else 0
 
     def spend(self, unit: Unit, day: date, chance: random.Random) -> int:
@@ -216,6 +222,8 @@ class Judge:
         self._as_asked(permit, unit, budget)
         old = unit.budget
         unit.budget = unit.known = budget.minor
+        if unit.on and not unit.known_on:
+            unit.learned, unit.unlearned = self._clock.now(), unit.floor
         if unit.on:
             unit.known_on = True
             unit.floor = max(unit.floor, old if unit.hand_at is None else 0, budget.minor)

@@ -279,16 +279,16 @@ class MemoryTx:
 
     async def later_change(self, record: ActionRecord) -> ActionRecord | None:
         await self.rows.step()
-        campaign, since = getattr(record.action, "campaign_id", None), record.closed_at or record.decided_at
+        campaign = getattr(record.action, "campaign_id", None)
+        order = {a.id: (a.decided_at, place) for place, a in enumerate(self.rows.scan("actions"))}
         found = [
             a
             for a in self.rows.scan("actions")
             if getattr(a.action, "campaign_id", None) == campaign
-            and a.id != record.id
             and a.status in ("executing", "unknown", "done")
-            and (a.closed_at or a.decided_at) >= since
+            and order[a.id] > order[record.id]
         ]
-        return max(found, key=lambda a: (a.closed_at or a.decided_at, a.id), default=None)
+        return max(found, key=lambda a: order[a.id], default=None)
 
     async def batch(self, correlation_id: str) -> list[ActionRecord]:
         await self.rows.step()

@@ -9,7 +9,7 @@ import pytest
 from knowledge.domain.action import ResumeCampaign
 from tests.gate.house import ANA, RUI, Bench, brl, budget, pause, policy_with, publication
 from tools.errors import Refused, Unavailable, UnknownOutcome
-from tools.gate.care import SETTLE, STALE
+from tools.gate.care import SETTLE
 
 
 def lost(operation: str, times: int = 3) -> list[UnknownOutcome]:
@@ -93,10 +93,9 @@ async def test_budget_set_by_somebody_later_is_not_written_over(bench: Bench) ->
     assert await bench.rows("select count(*) from reservations where status = 'held'") == [(0,)]
 
 
-async def test_old_doubt_is_judged_anew_before_it_is_sent(bench: Bench) -> None:
+async def test_doubt_is_judged_anew_before_it_is_sent(bench: Bench) -> None:
     await in_doubt(bench, committed=False)
     bench.ads.put("x-pia-meta", brl("90"), "by hand")  # from 90 to 115 would ask
-    bench.clock.advance(STALE + timedelta(minutes=1))
     [receipt] = await bench.beside().gate.recover()
     assert (receipt.status, receipt.message.id) == ("failed", "gate.no_longer")
     assert "approval_above" in receipt.message.params["rules"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
-from knowledge.domain.action import CAMPAIGN, PublishCampaign
-from knowledge.domain.books import ActionRecord, GateTx
+from knowledge.domain.action import CAMPAIGN, PauseCampaign, PublishCampaign, ResumeCampaign
+from knowledge.domain.books import ActionRecord, GateTx, Status
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.verdict import Verdict
@@ -18,8 +19,6 @@ from tools.gate.core import Core
 from tools.gate.performing import close, execute
 from tools.guardrails import kill_switch
 
-STALE = timedelta(minutes=15)
-"""An authorised action that nobody executed for this long is judged again before it leaves."""
 SETTLE = timedelta(minutes=2)
 """A creation whose answer was lost is not sent again before this: the platforms' lists lag behind what they made."""
 
@@ -51,7 +50,7 @@ async def release_due(core: Core) -> int:
 
 
 async def recover(core: Core) -> list[Receipt]:
-    """Finishes what dead processes left: executing becomes unknown and is looked up; old authorisations are judged again."""
+    """Finishes what dead processes left: executing becomes unknown and is looked up; what is still to leave is judged anew."""
     async with core.books.transaction() as tx:
         stranded = await tx.stranded(core.executor, core.clock.now())
     receipts: list[Receipt] = []
@@ -75,7 +74,8 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
             await tx.change(action_id, "executing", "unknown", error=error)
             record = record.model_copy(update={"status": "unknown", "error": error})
             await core.note(tx, "action.unknown", record, core.executor, now)
-    if record.status == "unknown" and isinstance(record.action, CAMPAIGN):
+    campaign = isinstance(record.action, CAMPAIGN)
+    if record.status == "unknown" and campaign:
         try:
             trace = await _trace(core, record)
         except VendorError:
@@ -85,18 +85,18 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
         started = record.execution_started_at or record.decided_at
         if isinstance(record.action, PublishCampaign) and not trace.begun and now - started < SETTLE:
             return receipt(record)
-        ended = await _overtaken(core, record, now)
+    if record.status == "unknown" and await _stopped(core, record):
+        return receipt(record)  # sending is stopped; it waits with its room held, without using up its attempts
+    if record.status == "authorised" or campaign:
+        ended = await _judged_anew(core, record, now)
         if ended is not None:
             return ended
-    elif record.status == "authorised" and now - record.decided_at > STALE:
-        ended = await _outdated(core, record, now)
-        if ended is not None:
-            return ended
+    return await execute(core, action_id, doubt=not campaign)
+
+
+async def _stopped(core: Core, record: ActionRecord) -> bool:
     async with core.books.transaction() as tx:
-        stopped = kill_switch.covering(record.action, str(record.proposer), await tx.kills()) is not None
-    if record.status == "unknown" and stopped:
-        return receipt(record)  # sending is stopped; it waits, without using up its attempts
-    return await execute(core, action_id, doubt=not isinstance(record.action, CAMPAIGN))
+        return kill_switch.covering(record.action, str(record.proposer), await tx.kills()) is not None
 
 
 async def _trace(core: Core, record: ActionRecord) -> Trace:
@@ -107,64 +107,51 @@ async def _trace(core: Core, record: ActionRecord) -> Trace:
     return await core.effects.found(record.action, record.key, refs)
 
 
-async def _overtaken(core: Core, record: ActionRecord, now: datetime) -> Receipt | None:
-    """Ends an action in doubt that the platform does not show, when somebody has decided otherwise since, or the law would today.
+async def _judged_anew(core: Core, record: ActionRecord, now: datetime) -> Receipt | None:
+    """Judges what did not leave at once on what is so by now, and ends it when the law, or a later decision, says otherwise.
 
-    None when it may be sent again.
+    None when it may leave: on this verdict, with room for it. While the platform cannot be read it stays as it is, its room held.
     """
     look = await core.look(record.action)
     async with core.books.transaction() as tx:
         await core.lock(tx, record.action)
         locked = await tx.action(record.id, lock=True)
-        if locked is None or locked.status != "unknown":
+        if locked is None or locked.status != record.status:
             return receipt(locked or record)
-        later = await tx.later_change(locked)
-        if later is not None:
+        later = await tx.later_change(locked) if isinstance(locked.action, CAMPAIGN) else None
+        # Only a start takes a stop back: that a budget was set since does not make a stop wrong.
+        if later is not None and (not isinstance(locked.action, PauseCampaign) or isinstance(later.action, ResumeCampaign)):
             at = (later.closed_at or later.decided_at).isoformat()
             error = Message(id="gate.superseded", params={"by": str(later.proposer), "at": at})
             return await _given_up(core, tx, locked, error, now)
-        if now - locked.decided_at <= STALE:
-            return None
         facts, verdict = await core.judged_again(tx, locked, look, now)
         if any(f.rule == "facts_readable" and f.answer == "refuse" for f in verdict.findings):
             return receipt(locked)
-        if await _still_lawful(tx, locked, verdict):
-            return None
-        error = Message(id="gate.no_longer", params={"rules": ", ".join(f.rule for f in verdict.reasons)})
-        return await _given_up(core, tx, locked, error, now, facts=facts, verdict=verdict)
+        seen: dict[str, Any] = {"facts": facts, "verdict": verdict}
+        if not await _lawful(tx, locked, verdict):
+            error = Message(id="gate.no_longer", params={"rules": ", ".join(f.rule for f in verdict.reasons)})
+            return await _given_up(core, tx, locked, error, now, **seen)
+        # It leaves on this verdict: this is what the record says, and the room is that of the budget just read.
+        await tx.change(record.id, locked.status, locked.status, **seen)
+        await tx.settle(record.id, kept=False, now=now)
+        await tx.reserve(locked.model_copy(update=seen), now)
+        return None
 
 
 async def _given_up(
     core: Core, tx: GateTx, record: ActionRecord, error: Message, now: datetime, **judged: Facts | Verdict
 ) -> Receipt:
-    await tx.change(record.id, "unknown", "failed", error=error, closed_at=now, **judged)
+    """What never left is cancelled; what the platform does not show has failed."""
+    status: Status = "cancelled" if record.status == "authorised" else "failed"
+    ended: dict[str, Any] = {"error": error, "closed_at": now, **judged}
+    await tx.change(record.id, record.status, status, **ended)
     await tx.settle(record.id, kept=False, now=now)
-    failed = record.model_copy(update={"status": "failed", "error": error, "closed_at": now} | judged)
-    await core.note(tx, "action.failed", failed, core.executor, now)
-    return receipt(failed)
+    given_up = record.model_copy(update={"status": status} | ended)
+    await core.note(tx, f"action.{status}", given_up, core.executor, now)
+    return receipt(given_up)
 
 
-async def _outdated(core: Core, record: ActionRecord, now: datetime) -> Receipt | None:
-    """Judges an old authorisation again; None when it still holds."""
-    look = await core.look(record.action)
-    async with core.books.transaction() as tx:
-        await core.lock(tx, record.action)
-        locked = await tx.action(record.id, lock=True)
-        if locked is None or locked.status != "authorised":
-            return receipt(locked or record)
-        facts, verdict = await core.judged_again(tx, locked, look, now)
-        if await _still_lawful(tx, locked, verdict):
-            # It leaves on this verdict, so this verdict and its facts are what the record says.
-            await tx.change(record.id, "authorised", "authorised", facts=facts, verdict=verdict)
-            return None
-        await tx.change(record.id, "authorised", "cancelled", facts=facts, verdict=verdict, closed_at=now)
-        await tx.settle(record.id, kept=False, now=now)
-        stale = locked.model_copy(update={"status": "cancelled", "verdict": verdict, "facts": facts, "closed_at": now})
-        await core.note(tx, "action.cancelled", stale, core.executor, now)
-        return receipt(stale)
-
-
-async def _still_lawful(tx: GateTx, record: ActionRecord, verdict: Verdict) -> bool:
+async def _lawful(tx: GateTx, record: ActionRecord, verdict: Verdict) -> bool:
     """Allowed, or asked for and already approved."""
     ticket = await tx.ticket(record.id)
     approved = ticket is not None and ticket.status == "approved"
