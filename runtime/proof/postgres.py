@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
+import socket
 import tempfile
 import time
 from pathlib import Path
@@ -17,47 +17,63 @@ from typing import Any
 from runtime.db.embedded import EmbeddedPostgres
 from runtime.db.engine import libpq_url, with_database
 from runtime.db.migrate import migrate
-from runtime.proof.parts import ROOT, Part
+from runtime.proof import worker
+from runtime.proof.parts import Part
+
+_STARTS = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def _processes() -> Any:
+    """Starts worker processes: forks of one that has imported everything, where the system can do that."""
+    context = multiprocessing.get_context(_STARTS)
+    if _STARTS == "forkserver":
+        context.set_forkserver_preload(["runtime.proof.warm"])
+    return context
 
 
 class Hand:
-    """A worker process and the pipe to it."""
+    """A worker process and the line to it. It may be asked several things at once."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "runtime.proof.worker"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.busy = False
+        self._link, theirs = socket.socketpair()
+        self.process = _processes().Process(target=worker.run, args=(theirs,), daemon=True)
+        self.process.start()
+        theirs.close()
+        self._asked: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
+        self._number = 0
 
     async def ready(self) -> Hand:
-        assert self.process.stdout is not None
-        line = await asyncio.to_thread(self.process.stdout.readline)
-        if line.strip() != "ready":
-            raise RuntimeError(f"a worker did not start; it said {line!r}")
+        reader, self._writer = await asyncio.open_connection(sock=self._link, limit=2**20)
+        self._listening = asyncio.create_task(self._listen(reader))
         return self
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                number, answer = json.loads(line)
+                self._asked.pop(number).set_result(answer)
+        while self._asked:
+            self._asked.popitem()[1].set_result(None)
+        self._writer.close()
 
     async def ask(self, command: dict[str, Any]) -> dict[str, Any] | None:
         """The worker's answer; None when it died over it."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        try:
-            self.process.stdin.write(json.dumps(command) + "\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
+        if self._listening.done():
             return None
-        line = await asyncio.to_thread(self.process.stdout.readline)
-        return json.loads(line) if line else None
+        self._number += 1
+        answer = self._asked[self._number] = asyncio.get_running_loop().create_future()
+        self._writer.write(json.dumps([self._number, command]).encode() + b"\n")
+        return await answer
 
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.kill()
 
-    def end(self) -> None:
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.kill()
+    async def end(self) -> None:
+        """It ends when the line does."""
+        self._writer.close()
+        await self._listening
+        await asyncio.to_thread(self.process.join, 5)
+        self.kill()
 
 
 class House:
@@ -99,7 +115,7 @@ class House:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for hand in self.hands:
-            hand.end()
+            self.loop.run(hand.end())
         self.loop.close()
         if self._given is None:
             self._server.__exit__(kind, error, trace)

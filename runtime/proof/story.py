@@ -474,7 +474,6 @@ class Story:
             await hand.ask(lifting)
         self.judge.kills.clear()
         for _ in range(4):
-            await asyncio.sleep(0.15)  # real rests of the clients after a rate limit or a lost creation
             await self._pass(timedelta(hours=25, minutes=1))
             command = {"do": "care", "now": self.clock.now().isoformat()}
             answer = await hand.ask(command)
