@@ -13,9 +13,21 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel
 
 
+@dataclass(frozen=True)
+class Spelled:
+    """A value of which only the canonical text is at hand: what several rows tell of is spelled once."""
+
+    text: str
+
+
 def canonical(value: Any) -> str:
-    """The one spelling of a JSON value that is hashed and kept."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    """The one spelling of a JSON value that is hashed and kept. Values of a top-level object may be Spelled."""
+    if type(value) is dict:
+        parts = cast(dict[str, Any], value)
+        if Spelled in map(type, parts.values()):
+            members = sorted(parts.items())
+            return "{" + ",".join(f"{_ENCODE(k)}:{v.text if type(v) is Spelled else _ENCODE(v)}" for k, v in members) + "}"
+    return _ENCODE(value)
 
 
 def _plain(value: Any) -> Any:
@@ -26,6 +38,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode
 
 
 def sha256(text: str) -> str:

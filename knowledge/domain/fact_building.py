@@ -284,17 +284,38 @@ def _start_of_day(row: Row, ledger: Money, moves: Sequence[Row], policy: Policy)
 
 def _exposure(row: Row, read_of: PlatformCampaign | None, policy: Policy, of_week: Row | None, moves: Sequence[Row]) -> Exposure:
     budget, ledger = _budget_now(row, read_of)
-    return Exposure(
-        campaign_id=row["id"],
-        platform=row["platform"],
+    return _exposed(
+        row["id"],
+        row["platform"],
         # Of a platform that was not read: what we mean to run, and what was last seen running although we did not mean it to.
-        delivering=read_of.delivery in LIVE if read_of else row["status"] in RUNNING or row["delivery"] in LIVE,
-        daily_budget=budget,
-        highest_today=_money(max(int(row["highest_today"]), budget.minor, ledger.minor), policy),
-        spent_today=_money(row["spent_today"], policy),
-        spent_week=_money(of_week["before"] if of_week else 0, policy),
-        start_of_day=_start_of_day(row, ledger, moves, policy),
-        touched_today=bool(moves),
+        read_of.delivery in LIVE if read_of else row["status"] in RUNNING or row["delivery"] in LIVE,
+        budget.minor,
+        budget.currency,
+        max(int(row["highest_today"]), budget.minor, ledger.minor),
+        int(row["spent_today"]),
+        int(of_week["before"]) if of_week else 0,
+        _start_of_day(row, ledger, moves, policy).minor,
+        bool(moves),
+        policy.currency,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _exposed(
+    campaign_id: str, platform: Platform, delivering: bool, budget: int, budget_currency: str, highest: int, spent: int, week: int,
+    start: int, touched: bool, currency: str,
+) -> Exposure:  # fmt: skip
+    """Most campaigns are the same from one pass to the next: each of their states is built, checked and spelled once."""
+    return Exposure(
+        campaign_id=campaign_id,
+        platform=platform,
+        delivering=delivering,
+        daily_budget=_amount(budget, budget_currency),
+        highest_today=_amount(highest, currency),
+        spent_today=_amount(spent, currency),
+        spent_week=_amount(week, currency),
+        start_of_day=_amount(start, currency),
+        touched_today=touched,
     )
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from knowledge.domain.action import Platform
 from knowledge.domain.campaign import CampaignStatus, Delivery
+from knowledge.domain.chain import Spelled, canonical
+from knowledge.domain.frozen import Frozen
 from knowledge.domain.grant import GrantFact
 from knowledge.domain.money import Money
 from knowledge.domain.rates import Rate
 
 
-class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+class _Fact(Frozen):
+    model_config = ConfigDict(defer_build=True)
 
 
 class KillSwitch(_Fact):
@@ -108,6 +111,11 @@ class Exposure(_Fact):
     touched_today: bool = False
     """Whether a change of its budget or state was authorised today (the judged action itself left out)."""
 
+    @cached_property
+    def text(self) -> str:
+        """`canonical(self)`: an exposure that stays the same from pass to pass is spelled once."""
+        return canonical(self)
+
 
 class Reservation(_Fact):
     """Room that an authorised but unfinished action holds: the budget the campaign will have."""
@@ -181,3 +189,12 @@ class Facts(_Fact):
     grants: tuple[GrantFact, ...] = ()
     """Living grants for this kind of action, the first to end first; read under the budget lock, like the caps."""
     unreadable: tuple[str, ...] = ()
+
+    @cached_property
+    def text(self) -> str:
+        """`canonical(self)`, made once and of texts that are there already: with many campaigns it is mostly exposures."""
+        plain = self.model_dump(mode="json", exclude={"budget": {"exposures"}})
+        if self.budget is not None:
+            exposures = Spelled("[" + ",".join(e.text for e in self.budget.exposures) + "]")
+            plain["budget"] = Spelled(canonical(plain["budget"] | {"exposures": exposures}))
+        return canonical(plain)

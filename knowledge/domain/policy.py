@@ -6,11 +6,13 @@ import hashlib
 import json
 from datetime import timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from knowledge.domain.action import Platform
+from knowledge.domain.frozen import Frozen
 from knowledge.domain.money import Money
 
 Share = Annotated[Decimal, Field(ge=0, le=1)]
@@ -18,11 +20,7 @@ Multiplier = Annotated[Decimal, Field(ge=1, le=10)]
 Level = Literal[1, 2, 3]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Financial(_Part):
+class Financial(Frozen):
     """Limits on money. Amounts are in the workspace's currency; shares are 0-1."""
 
     daily_cap: Money = Field(description="Worst-case spend of one account-local day, all campaigns, multipliers counted")
@@ -89,7 +87,7 @@ class Financial(_Part):
     )
 
 
-class Quality(_Part):
+class Quality(Frozen):
     """How much must be known before something is touched."""
 
     min_impressions: int = Field(default=1000, ge=0, description="Impressions in seven days before a machine changes or pauses")
@@ -105,14 +103,14 @@ class Quality(_Part):
     )
 
 
-class Compliance(_Part):
+class Compliance(Frozen):
     """What an ad may show. The built-in lists of claims, banned goods and brands stand beside these dials."""
 
     licensed_brands: tuple[str, ...] = Field(default=(), description="Brands that our ads may name")
     banned_terms: tuple[str, ...] = Field(default=(), description="Words that no ad may contain, beside the built-in ones")
 
 
-class ConversationLimits(_Part):
+class ConversationLimits(Frozen):
     """What the bot may say, and when."""
 
     service_window_hours: int = Field(
@@ -122,7 +120,7 @@ class ConversationLimits(_Part):
     price_sources: tuple[str, ...] = Field(default=(), description="Catalogue sources from which a price may be quoted")
 
 
-class Guardrails(_Part):
+class Guardrails(Frozen):
     """All limits by subject."""
 
     financial: Financial
@@ -131,7 +129,7 @@ class Guardrails(_Part):
     conversation: ConversationLimits = ConversationLimits()
 
 
-class QuorumStep(_Part):
+class QuorumStep(Frozen):
     """From which amount on how many people of which role must say yes."""
 
     above: Money = Field(description="Daily budget at stake above which this step applies")
@@ -139,7 +137,7 @@ class QuorumStep(_Part):
     role: Literal["manager", "admin"] = Field(default="manager", description="The least role of each of them")
 
 
-class EarnedAutonomy(_Part):
+class EarnedAutonomy(Frozen):
     """When the house asks a manager for more autonomy in one kind of action, what it then asks for, and when it loses it."""
 
     propose: bool = Field(default=True, description="The house proposes a promotion by itself when it has earned one")
@@ -154,7 +152,7 @@ class EarnedAutonomy(_Part):
     rest_days: int = Field(default=7, ge=1, le=365, description="Days of rest after a rejected or withdrawn promotion")
 
 
-class Autonomy(_Part):
+class Autonomy(Frozen):
     """Who decides: 1 the machine within the rules, 2 every change asks, 3 nothing is executed, only suggested."""
 
     level: Level = 1
@@ -178,7 +176,7 @@ class Autonomy(_Part):
         return self.shadow or kind in self.shadow_actions
 
 
-class Targets(_Part):
+class Targets(Frozen):
     """What the loop aims at. ROAS on revenue; shares 0-1."""
 
     roas: Decimal = Field(default=Decimal("1.5"), gt=0)
@@ -188,7 +186,7 @@ class Targets(_Part):
     strategy: Literal["thresholds", "framework", "bayes"] = "thresholds"
 
 
-class Policy(_Part):
+class Policy(Frozen):
     """The whole law of one workspace."""
 
     workspace: str = "default"
@@ -224,7 +222,7 @@ class Policy(_Part):
             raise ValueError("guardrails.financial.weekly_cap: is below daily_cap; raise it or lower the daily cap")
         return self
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Twelve characters that name exactly this policy: the same dials give the same version on every machine."""
         return hashlib.sha256(self.document().encode()).hexdigest()[:12]

@@ -66,7 +66,7 @@ class PgGateTx:
         return _record(row) if row else None
 
     async def insert(self, record: ActionRecord, ticket: Ticket | None) -> bool:
-        action, facts, verdict = record.action, canonical(record.facts), canonical(record.verdict.plain)
+        action, facts, verdict = record.action, record.facts.text, record.verdict.text
         written = await self._do(
             "insert into actions (id, workspace, kind, platform, campaign_id, conversation_id, lead_id, args, fingerprint,"
             " idempotency_key, proposer_kind, proposer_id, why, evidence, expected, confidence, correlation_id, status, verdict,"
@@ -139,7 +139,7 @@ class PgGateTx:
         if unknown:
             raise TypeError(f"change() cannot set {', '.join(sorted(unknown))}")
         jsons = {"result", "error", "facts", "verdict"}
-        values: dict[str, Any] = {k: canonical(v) if k in jsons and v is not None else v for k, v in fields.items()}
+        values: dict[str, Any] = {k: _text(v) if k in jsons and v is not None else v for k, v in fields.items()}
         if isinstance(fields.get("verdict"), Verdict):
             values["policy_version"] = fields["verdict"].policy_version
         sets = "".join(f", {name} = :{name}" for name in values)
@@ -470,6 +470,10 @@ class PgGateBooks:
             kept = await tx.tell_all()
             await tx.live.flush()
         self._law.settle(kept)
+
+
+def _text(value: Any) -> str:
+    return value.text if isinstance(value, Facts | Verdict) else canonical(value)
 
 
 def _is_id(value: str) -> bool:

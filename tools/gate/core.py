@@ -85,7 +85,6 @@ class Core:
 
     async def note(self, tx: GateTx, kind: str, record: ActionRecord, actor: str, now: datetime, **more: Any) -> None:
         """One audit row and one live event for what just happened to an action."""
-        findings: list[dict[str, Any]] = record.verdict.plain["findings"]
         payload: dict[str, Any] = {
             "action": record.action.args(),
             "fingerprint": record.fingerprint,
@@ -95,7 +94,7 @@ class Core:
             "why": record.why.model_dump(mode="json"),
             "policy_version": record.verdict.policy_version,
             "answer": record.verdict.answer,
-            "findings": findings,
+            "findings": record.verdict.told,
             "expected": record.expected,
             "result": record.result,
             "error": record.error.model_dump(mode="json") if record.error else None,
@@ -116,6 +115,6 @@ class Core:
                 "campaign_id": getattr(record.action, "campaign_id", None),
                 "conversation_id": getattr(record.action, "conversation_id", None),
                 "why": payload["why"],
-                "reasons": [f for f in findings if f["answer"] != "allow"],
+                "reasons": [f.model_dump(mode="json") for f in record.verdict.reasons],
             },
         )

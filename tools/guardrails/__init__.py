@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from knowledge.domain.action import Action
 from knowledge.domain.facts import Facts
 from knowledge.domain.policy import Policy
@@ -99,14 +101,17 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+@cache
+def _concerned(kind: type[Action], rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if issubclass(kind, rule.applies))
+
+
 def judge(action: Action, facts: Facts, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Verdict:
     """Every concerned rule's finding; the worst answer wins. A rule that raises refuses: doubt never becomes permission."""
     findings: list[Finding] = []
     spared: list[str] = []
     action = exchange_rate.in_policy_currency(action, facts, policy)
-    for rule in rules:
-        if not rule.concerns(action):
-            continue
+    for rule in _concerned(type(action), rules):
         if rule.pace and restoring(facts):
             spared.append(rule.id)
             continue

@@ -15,7 +15,7 @@ from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """A rule of the law.
 
