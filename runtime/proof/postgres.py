@@ -100,8 +100,8 @@ class House:
         self._server.__enter__()
         self.url = self._server.url
         with psycopg.connect(self._server.libpq_url, autocommit=True) as connection:
-            # Nobody cuts the power here: what is proven is what the processes do, not the disk.
-            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            # Nobody cuts the power here: what is proven is what the processes do, not the disk. A part is too short to be vacuumed.
+            for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
                 connection.execute(f"alter system set {setting} = off")  # pyright: ignore[reportArgumentType]
             connection.execute("select pg_reload_conf()")
             connection.execute("create database proof_template")
