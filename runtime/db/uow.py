@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from runtime.db.accounts import Chat, Sessions, Users
 from runtime.db.analytics import Analytics, Orders
 from runtime.db.campaigns import Campaigns
+from runtime.db.chat_offers import ChatOffers
 from runtime.db.conversations import Conversations
 from runtime.db.erasure import Erasures
 from runtime.db.grants import Grants
@@ -155,6 +156,10 @@ class Transaction:
     @cached_property
     def chat(self) -> Chat:
         return Chat(self.conn)
+
+    @cached_property
+    def chat_offers(self) -> ChatOffers:
+        return ChatOffers(self.conn)
 
 
 class Database:
