@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 import prompts
 from tools.kits.media import MediaKit
 from tools.kits.reports import ReportKit
+from tools.kits.requests import RequestKit
 from tools.kits.research import ResearchKit
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def build_ceo(
     media: MediaKit,
     reports: ReportKit,
     research: ResearchKit,
+    requests: RequestKit,
     members: Sequence[Agent],
     *,
     policy: Sequence[str] = (),
@@ -58,7 +60,7 @@ def build_ceo(
         fallback_models=list(fallback_models) or None,
         members=list(members),
         instructions=prompts.load("ceo", policy="\n".join(f"- {line}" for line in policy), languages=languages),
-        tools=[*media.tools(), *reports.tools(), *research.tools()],
+        tools=[*media.tools(), *reports.tools(), *research.tools(), *requests.tools()],
         tool_call_limit=12,
         db=db,
         telemetry=False,

@@ -16,8 +16,9 @@ from knowledge.domain.books import Proposal
 from knowledge.domain.clock import week_bounds
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
+from runtime.db.action_reads import ActionReads
 from tools.errors import VendorError
-from tools.kits.media import ApprovalRow, CampaignRow, DecisionRow, OutcomeRow, PerformanceRow, Proposed, SpendRow, SpendToday
+from tools.kits.media import CampaignRow, DecisionRow, OutcomeRow, PerformanceRow, Proposed, SpendRow, SpendToday
 from tools.kits.reports import DaySummary
 
 if TYPE_CHECKING:
@@ -168,33 +169,6 @@ class ManagerDesk:
         self.rows += [r.model_dump(mode="json") for r in out]
         return out, summary.message
 
-    async def approvals(self) -> Sequence[ApprovalRow]:
-        async with self.house.db.transaction() as tx:
-            found = await tx.conn.execute(
-                text(
-                    "select a.id, a.kind, a.args, c.name, a.why, p.expires_at, p.exposure_minor, p.exposure_currency from approvals p"
-                    " join actions a on a.id = p.action_id left join campaigns c on c.id = a.campaign_id"
-                    " where p.status = 'pending' order by p.expires_at, a.id"
-                )
-            )
-            rows = found.mappings().all()
-        out = [
-            ApprovalRow(
-                action_id=str(r["id"]),
-                kind=r["kind"],
-                campaign=r["name"] or r["args"].get("name"),
-                why=Message.model_validate(r["why"]),
-                expires_at=r["expires_at"],
-                exposure=Money(minor=r["exposure_minor"], currency=r["exposure_currency"])
-                if r["exposure_minor"] is not None
-                else None,
-                ref=f"approvals:{r['id']}",
-            )
-            for r in rows
-        ]
-        self.rows += [r.model_dump(mode="json") for r in out]
-        return out
-
     async def current_budget(self, campaign_id: str) -> Money | None:
         async with self.house.db.transaction() as tx:
             campaign = await tx.campaigns.get(campaign_id)
@@ -225,10 +199,6 @@ class ManagerDesk:
             findings=tuple(f.message for f in receipt.findings),
         )
 
-    async def stop_everything(self, reason: str) -> Proposed:
-        outcome = await self.house.gate.kill("all", None, self.actor, reason)
-        return Proposed(action_id=None, status=outcome.status, message=outcome.message)
-
     async def day_summary(self) -> DaySummary:
         now, policy, today = self.house.clock.now(), self.house.policy(), self._today()
         spend = await self.spend_today()
@@ -244,7 +214,7 @@ class ManagerDesk:
             daily_cap=policy.guardrails.financial.daily_cap,
             campaigns=rows,
             decisions=tuple(recent[:10]),
-            pending_approvals=len(await self.approvals()),
+            pending_approvals=len(await ActionReads(self.house.db, policy).pending(1000)),
             open_alerts=tuple(a.message for a in alerts[:10]),
             new_leads=len(leads),
             hot_leads=sum(1 for lead in leads if lead.qualification and lead.qualification.temperature == "hot"),

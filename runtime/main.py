@@ -22,6 +22,7 @@ from runtime.desks import ManagerDesk
 from runtime.inbox import build_inbox
 from runtime.media import LocalMedia
 from runtime.observability import quiet_agno
+from runtime.request_desk import RequestDesk
 from runtime.settings import ConfigError, Settings
 from runtime.wiring import House, build_house
 
@@ -49,8 +50,9 @@ def create_app(
     base = base_app(house, demo=demo, demo_credentials=demo_credentials, secure_cookies=secure_cookies)
     # Who comes through AgentOS's own routes has a token and scopes but no role of ours: the crew proposes as itself, so that every
     # request for approval still needs one of our managers.
-    desk = ManagerDesk(house, Actor(kind="agent", id="ceo"), None)
-    ceo = house.make_ceo(desk, house.settings.operator.locale, may_propose=True, db=house.agno_db)
+    crew = Actor(kind="agent", id="ceo")
+    desk, decisions = ManagerDesk(house, crew, None), RequestDesk(house, crew, house.settings.operator.locale)
+    ceo = house.make_ceo(desk, decisions, may_propose=True, db=house.agno_db)
     members: list[Any] = list(ceo.members) if isinstance(ceo.members, list) else []
     agent_os = AgentOS(
         id="agente-ceo",

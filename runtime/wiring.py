@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,7 @@ from runtime.desks import ManagerDesk
 from runtime.jobs.engine import Engine, bind, database_url_for_engine
 from runtime.jobs.expectations import expected_at_gate
 from runtime.media import LocalMedia
+from runtime.request_desk import RequestDesk
 from runtime.settings import Settings
 from tools.effects import Effects, Ports
 from tools.gate import Gate
@@ -67,6 +69,8 @@ class House:
     media: MediaStore
     agno_db: Any
     _policy: Policy
+    confirm_within: timedelta = timedelta(minutes=10)
+    """How long a yes in the chat counts for what was shown there."""
     _models: dict[str, tuple[Model, list[Model]]] = field(default_factory=dict)
 
     def policy(self) -> Policy:
@@ -121,7 +125,7 @@ class House:
             fallback_models=fallbacks,
         )
 
-    def make_ceo(self, desk: ManagerDesk, locale: str, *, may_propose: bool, db: Any = None) -> Team:
+    def make_ceo(self, desk: ManagerDesk, decisions: RequestDesk, *, may_propose: bool, db: Any = None) -> Team:
         """The CEO with the five specialists, for one session's actor."""
         from agents.analyst import build_analyst
         from agents.ceo import build_ceo
@@ -133,10 +137,13 @@ class House:
         from tools.kits.lead import LeadKit
         from tools.kits.media import MediaKit
         from tools.kits.reports import ReportKit
+        from tools.kits.requests import RequestKit
         from tools.kits.research import ResearchKit
 
+        locale = decisions.locale
         media = MediaKit(desk, locale=locale, may_propose=may_propose)
         reports, research = ReportKit(desk, locale=locale), ResearchKit(desk)
+        requests = RequestKit(decisions, locale=locale)
         policy = self.rules_in_words(locale)
 
         def with_models(build: Callable[..., Any], name: str, *kits: Any, **more: Any) -> Any:
@@ -151,21 +158,27 @@ class House:
             with_models(build_analyst, "analyst", reports, MediaKit(desk, locale=locale, may_propose=False)),
             with_models(build_sdr, "sdr", LeadKit(LeadProfile()), KnowledgeKit(self.library), company=company).agent,
         ]
-        return with_models(build_ceo, "ceo", media, reports, research, members, policy=policy, db=db)
+        return with_models(build_ceo, "ceo", media, reports, research, requests, members, policy=policy, db=db)
 
-    async def ask(self, user: Actor, text: str, locale: str) -> ChatAnswer:
-        """A manager's question or command, answered from the ledger."""
+    async def ask(self, user: Actor, text: str, locale: str, conversation: str = "cockpit") -> ChatAnswer:
+        """A manager's question or command, answered from the ledger. A yes counts in the conversation in which it was asked for."""
         from agents.ceo import ask_ceo
         from agents.offline.commands import locale_of
         from runtime.cockpit.deps import ChatAnswer
 
         # Answered in the language of the question, whatever the page is set to.
         locale = locale_of(text)
-        desk = ManagerDesk(self, user, f"chat:{uuid.uuid4()}")
-        team = self.make_ceo(desk, locale, may_propose=user.role in ("manager", "admin"), db=self.agno_db)
+        request = f"chat:{uuid.uuid4()}"
+        desk = ManagerDesk(self, user, request)
+        decisions = RequestDesk(self, user, locale, text, request, conversation)
+        await decisions.begin()
+        team = self.make_ceo(desk, decisions, may_propose=user.role in ("manager", "admin"), db=self.agno_db)
         reply = await ask_ceo(team, text, session_id=f"chat:{user.id}", user_id=user.id)
         answer = reply.text or self.render(Message(id="chat.failed", params={"detail": reply.error or ""}), locale)
-        return ChatAnswer(text=answer, rows=tuple(desk.rows[:20]), action_id=desk.proposed[0] if desk.proposed else None)
+        # What a person says yes to, and what the gate said, is read in its own words whatever a model made of them.
+        answer = "\n\n".join([answer, *(said for said in decisions.shown if said not in answer)])
+        acted = tuple(dict.fromkeys([*desk.proposed, *decisions.acted]))
+        return ChatAnswer(text=answer, rows=tuple(desk.rows[:20]), action_ids=acted)
 
     async def write_creatives(self, product: Product, platform: Platform, campaign_id: str) -> tuple[Creative, ...]:
         """Three wordings by the copywriter, within the platform's limits. Raises agents.copywriter.NoCopy."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from agents.offline.brain import Answer, Call, Said, as_rows, parsed, since_user
 from agents.offline.commands import Command, parse
+from agents.offline.orders import Order
 from knowledge.domain.message import Message
 from prompts.messages import UnknownMessage, format_value, render
 
@@ -31,6 +32,8 @@ class ManagerBrain:
                 return Answer(compose(command, message.tool, parsed(message.text)))
         if command.kind in {"budget", "pause", "resume"} and command.campaign is None:
             return Answer(_say("chat.which_campaign", command.locale))
+        if command.kind == "decline":
+            return Answer(_say("chat.declined", command.locale))
         call = _call(command)
         if call is not None and call.name in tools:
             return Answer(calls=(call,))
@@ -48,6 +51,8 @@ def _task(text: str) -> str:
 
 
 def _call(command: Command) -> Call | None:
+    if command.order is not None:
+        return _order(command.order)
     campaign = {"campaign": command.campaign} if command.campaign else {}
     match command.kind:
         case "spend":
@@ -70,15 +75,46 @@ def _call(command: Command) -> Call | None:
             return Call("propose_resume", campaign)
         case "approvals":
             return Call("list_approvals")
+        case "stop_all":
+            return Call("stop_everything")
         case "summary":
             return Call("day_summary")
-        case "stop_all":
-            return Call("stop_everything", {"reason": "pare tudo" if command.locale == "pt-BR" else "stop everything"})
         case "campaigns":
             return Call("list_campaigns")
         case "products":
             return Call("list_products")
         case _:
+            return None
+
+
+def _order(order: Order) -> Call | None:
+    """What an order about requests asks of the request kit; the kit and the gate decide what becomes of it."""
+    because = {"reason": order.reason} if order.reason else {}
+    one = {"request": order.named} if order.named else {}
+    match order.kind:
+        case "approve":
+            return Call("approve_all", {"campaign": order.named}) if order.whole else Call("approve_request", one)
+        case "reject":
+            return (
+                Call("reject_all", {"campaign": order.named, **because}) if order.whole else Call("reject_request", one | because)
+            )
+        case "edit":
+            return Call("edit_request", {"daily_budget": _plain(order.amount or Decimal(0)), **one, **because})
+        case "extend":
+            return Call("extend_request", {"hours": order.hours, **one})
+        case "act_early":
+            return Call("act_early", one)
+        case "withdraw":
+            return Call("withdraw_request", one | because)
+        case "undo" | "undo_everything":
+            return Call(order.kind, {"change": order.named, **because})
+        case "stop_part":
+            return Call("stop_part", {"where": order.ref}) if order.ref else Call("stop_everything")
+        case "lift":
+            return Call("lift_stop", {"where": order.ref})
+        case "confirm":
+            return Call("confirm")
+        case "decline":
             return None
 
 
@@ -106,6 +142,8 @@ def compose(command: Command, tool: str, result: Any) -> str:
     if not isinstance(result, dict):
         return _say("chat.error", locale, detail=str(result)[:300])
     data = cast(dict[str, Any], result)
+    if "say" in data:
+        return str(data["say"])
     if "ambiguous" in data:
         return _say("chat.ambiguous", locale, asked=data.get("asked"), names=data["ambiguous"])
     if "not_found" in data:
@@ -138,8 +176,6 @@ def compose(command: Command, tool: str, result: Any) -> str:
             return _listed([_decision(r, locale) for r in as_rows(data)], "chat.explain.none", locale)
         case "outcomes":
             return _outcomes(data, locale)
-        case "list_approvals":
-            return _approvals(as_rows(data), locale)
         case "propose_budget_change":
             text = _say(
                 "chat.proposed.budget",
@@ -154,8 +190,6 @@ def compose(command: Command, tool: str, result: Any) -> str:
             return _cite(
                 _say("chat.proposed.state", locale, campaign=data.get("campaign"), gate=_gate(data, locale)), _gate_ref(data)
             )
-        case "stop_everything":
-            return _cite(_say("chat.stopped", locale, gate=_gate(data, locale)), _gate_ref(data))
         case "day_summary":
             return _summary(data, locale)
         case "list_products":
@@ -258,28 +292,6 @@ def _figure(value: Any, locale: str) -> str:
     """A decimal that JSON turned into text is written as a number again; whole numbers may be ids and stay as they are."""
     decimal = isinstance(value, str) and re.fullmatch(r"-?\d+\.\d+", value)
     return format_value(value, locale, "number" if decimal else None)
-
-
-def _approvals(rows: list[dict[str, Any]], locale: str) -> str:
-    lines = [
-        "- "
-        + _cite(
-            _say(
-                "chat.approvals.row",
-                locale,
-                kind=_word("kind", r.get("kind"), locale),
-                campaign=r.get("campaign"),
-                why=r.get("why"),
-                expires=r.get("expires_at"),
-                exposure=r.get("exposure"),
-            ),
-            r,
-        )
-        for r in rows
-    ]
-    return (
-        "\n".join([_say("chat.approvals.head", locale, count=len(rows)), *lines]) if lines else _say("chat.approvals.none", locale)
-    )
 
 
 def _gate(data: dict[str, Any], locale: str) -> str:

@@ -9,12 +9,16 @@ import re
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from agents.offline.text import compose, fold
+from agents.offline.orders import Order, OrderKind, read
+from agents.offline.text import compose, fold, number
 
-Kind = Literal[
-    "spend", "performance", "explain", "budget", "pause", "resume", "approvals", "summary", "stop_all", "campaigns", "products",
-    "copy", "worked", "hello", "unknown",
-]  # fmt: skip
+Kind = (
+    Literal[
+        "spend", "performance", "explain", "budget", "pause", "resume", "approvals", "summary", "stop_all", "campaigns", "products",
+        "copy", "worked", "hello", "unknown",
+    ]
+    | OrderKind
+)  # fmt: skip
 
 
 class Command(NamedTuple):
@@ -28,17 +32,22 @@ class Command(NamedTuple):
     by: bool = False
     about: str | None = None
     days: int | None = None
+    order: Order | None = None
 
 
 _EN = re.compile(
     r"\b(?:the|how|what|why|did|we|you|is|are|show|list|raise|increase|decrease|lower|cut|reduce|resume|stop|"
     r"everything|budget|spent|spend|today|approvals|pending|"
-    r"campaign|campaigns|summary|please|hello|products|write|ads?|for|by)\b"
+    r"campaign|campaigns|summary|please|hello|products|write|ads?|for|by|"
+    r"approve|reject|decline|deny|extend|withdraw|undo|revert|edit|give|more|hours?|days?|last|change|request|requests|all|now|it|at|"
+    r"with|yes|confirm|confirmed|freeze|unfreeze|block|unblock|lift|because|cancel|never|mind)\b"
 )
 _PT = re.compile(
     r"\b(?:o|os|que|quanto|como|por|voce|quais|esta|estao|gastamos|gasto|aumente|aumenta|reduza|diminua|retome|tudo|"
     r"orcamento|hoje|aprovacoes|pendentes|campanha|"
-    r"campanhas|resumo|dia|oi|ola|bom|produtos|escreva|anuncios?|para|em|da|do|de)\b"
+    r"campanhas|resumo|dia|oi|ola|bom|produtos|escreva|anuncios?|para|em|da|do|de|"
+    r"aprove|aprova|rejeite|reprove|recuse|estenda|prorrogue|retire|desfaca|desfaz|edite|mais|horas?|dias?|ultim[oa]|mudanca|"
+    r"pedidos?|todos|todas|agora|com|sim|confirmo|bloqueie|desbloqueie|porque|nao|reais)\b"
 )
 _NUMBER = r"(\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?)"
 _PERCENT = re.compile(rf"{_NUMBER} ?(?:%|por cento|percent|per cent)")
@@ -121,6 +130,7 @@ _SPEND = re.compile(
 )
 _APPROVALS = re.compile(
     r"\b(?:aprovac(?:ao|oes)|aprovar|pendentes?|pendencias?|approvals?|pending|waiting for me|esperando (?:por mim|minha))\b"
+    r"|\b(?:quais|liste|lista|mostre|mostra|ver|list|show|which|what)\b.*\b(?:pedidos|requests)\b|^(?:os )?(?:pedidos|requests)$"
 )
 _SUMMARY = re.compile(
     r"\b(?:resumo|resuma|panorama|balanco|como foi (?:o )?(?:dia|hoje)|relatorio|summary|summari[sz]e|overview|"
@@ -149,14 +159,6 @@ _TRAILING = re.compile(
 _DAYS = re.compile(r"\b(?:ultimos?|last|past) (\d{1,2}) (?:dias|days)\b")
 
 
-def number(text: str) -> Decimal:
-    """1.234,56 and 1,234.56 and 1234,5 alike. A lone separator before exactly three digits groups thousands."""
-    last = max(text.rfind(","), text.rfind("."))
-    if (last >= 0 and len(text) - last - 1 != 3) or (text.count(",") and text.count(".")):
-        return Decimal(re.sub(r"[.,]", "", text[:last]) + "." + text[last + 1 :])
-    return Decimal(re.sub(r"[.,]", "", text))
-
-
 def locale_of(text: str) -> Literal["pt-BR", "en"]:
     """The language of a command; Portuguese in doubt."""
     low = fold(compose(text))
@@ -172,6 +174,8 @@ def parse(text: str) -> Command:
     bare = _TRAILING.sub("", low).strip(" ,?!.")
     if _STOP_ALL.search(bare):  # the whole sentence, so that "não pare tudo" is no stop
         return Command("stop_all", locale)
+    if (order := read(text, low)) is not None:
+        return Command(order.kind, locale, order=order)
     if _WHY.search(low):
         what = _WHY_WAS.search(bare) or _WHY_WHAT.search(bare)
         return Command("explain", locale, campaign=_name(text, what), about=_about(low))

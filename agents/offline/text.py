@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from decimal import Decimal
 
 NUMBER_WORDS = {
     "um": 1, "uma": 1, "dois": 2, "duas": 2, "tres": 3, "quatro": 4, "cinco": 5, "seis": 6, "sete": 7, "oito": 8,
     "nove": 9, "dez": 10, "onze": 11, "doze": 12, "quinze": 15, "vinte": 20, "trinta": 30, "cinquenta": 50, "cem": 100,
 }  # fmt: skip
+
+
+def number(text: str) -> Decimal:
+    """1.234,56 and 1,234.56 and 1234,5 alike. A lone separator before exactly three digits groups thousands."""
+    last = max(text.rfind(","), text.rfind("."))
+    if (last >= 0 and len(text) - last - 1 != 3) or (text.count(",") and text.count(".")):
+        return Decimal(re.sub(r"[.,]", "", text[:last]) + "." + text[last + 1 :])
+    return Decimal(re.sub(r"[.,]", "", text))
 
 
 def compose(text: str) -> str:

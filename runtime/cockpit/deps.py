@@ -21,11 +21,16 @@ KILL_SCOPES: tuple[KillScope, ...] = ("all", "platform", "campaign", "agent", "c
 
 @dataclass(frozen=True)
 class ChatAnswer:
-    """The CEO's answer: text in the asker's language, the rows it rests on, and the action it proposed, if any."""
+    """The CEO's answer: text in the asker's language, the rows it rests on, and the actions it proposed or decided, if any."""
 
     text: str
     rows: tuple[Mapping[str, Any], ...] = ()
-    action_id: str | None = None
+    action_ids: tuple[str, ...] = ()
+
+    @property
+    def action_id(self) -> str | None:
+        """The first of them."""
+        return self.action_ids[0] if self.action_ids else None
 
 
 class GatePort(Protocol):

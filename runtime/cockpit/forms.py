@@ -9,7 +9,7 @@ from typing import cast
 from fastapi import APIRouter, Request, Response
 
 from runtime.cockpit.auth import WINDOW
-from runtime.cockpit.decisions import MAX_REASON, answer, told
+from runtime.cockpit.decisions import MAX_REASON, QUEUE, answer, told
 from runtime.cockpit.deps import KILL_SCOPES, KillScope
 from runtime.cockpit.pages import chat_context, draw, visible
 from runtime.cockpit.web import THEMES, Flash, Web, back, field, is_partial, valid_id
@@ -125,8 +125,7 @@ def add_forms(router: APIRouter, web: Web) -> None:
             return await answer(web, request, session, problem, "/chat", (), 422)
         reply = await web.deps.chat.ask(session.actor, text, locale)
         rows = [dict(row) for row in reply.rows]
-        if reply.action_id is not None:
-            rows.append({"proposed_action": reply.action_id})
+        rows += [{"proposed_action": action_id} for action_id in reply.action_ids]
         await web.accounts.say(session.user_id, "user", text, (), now)
         # A microsecond later at least: lines of one moment have no order.
         said = max(web.deps.clock.now(), now + timedelta(microseconds=1))
@@ -138,5 +137,5 @@ def add_forms(router: APIRouter, web: Web) -> None:
         if reply.action_id is not None:
             row = await web.reads.action(reply.action_id)
             if visible(row, session):
-                body += await draw(web, request, session, ["approvals", "feed", "kpis"])
+                body += await draw(web, request, session, [*QUEUE, "campaigns"])
         return web.html(body)

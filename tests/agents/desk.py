@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from agents.offline.commands import parse
 from knowledge.domain.campaign import Product
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.library import shop_products
-from tools.kits.media import ApprovalRow, CampaignRow, DecisionRow, OutcomeRow, PerformanceRow, Proposed, SpendRow, SpendToday
+from tools.kits.media import CampaignRow, DecisionRow, OutcomeRow, PerformanceRow, Proposed, SpendRow, SpendToday
 from tools.kits.reports import DaySummary
+from tools.kits.requests import ChangeRow, Command, Plan, RequestRow, StopRow, Target, Word
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -22,7 +24,6 @@ def brl(amount: str) -> Money:
 class FakeDesk:
     def __init__(self, budget: str | None = "100", status: str = "waiting") -> None:
         self.proposed: list[Any] = []
-        self.stopped: list[str] = []
         self.budget = brl(budget) if budget else None
         self.status = status
 
@@ -95,19 +96,6 @@ class FakeDesk:
         )
         return [row], summary
 
-    async def approvals(self) -> Sequence[ApprovalRow]:
-        return [
-            ApprovalRow(
-                action_id="a2",
-                kind="campaign.set_budget",
-                campaign="Garrafa Térmica",
-                why=Message(id="gate.waiting"),
-                expires_at=NOW,
-                exposure=brl("35"),
-                ref="action:a2",
-            )
-        ]
-
     async def current_budget(self, campaign_id: str) -> Money | None:
         return self.budget
 
@@ -126,10 +114,6 @@ class FakeDesk:
         )
         return Proposed(action_id="a9", status=self.status, message=Message(id=f"gate.{self.status}"), findings=(finding,))
 
-    async def stop_everything(self, reason: str) -> Proposed:
-        self.stopped.append(reason)
-        return Proposed(action_id=None, status="killed", message=Message(id="gate.killed", params={"scope": "all", "target": ""}))
-
     async def day_summary(self) -> DaySummary:
         return DaySummary(
             day="2026-11-21",
@@ -147,3 +131,66 @@ class FakeDesk:
 
     async def products(self) -> Sequence[Product]:
         return shop_products()
+
+
+class FakeRequests:
+    """One waiting request, and a memory of what was performed or asked. `said` is the manager's message."""
+
+    time_zone = "America/Sao_Paulo"
+
+    def __init__(self, said: str = "") -> None:
+        self.heard = parse(said)
+        self.performed: list[Plan] = []
+        self.asked: list[Plan] = []
+        self.shown: list[str] = []
+
+    def ordered(self, command: Command) -> bool:
+        return {"stop_all": "stop"}.get(self.heard.kind, self.heard.kind) == command
+
+    def hopeless(self, plan: Plan) -> bool:
+        return False
+
+    async def campaigns(self) -> Sequence[CampaignRow]:
+        return await FakeDesk().campaigns()
+
+    async def requests(self) -> Sequence[RequestRow]:
+        return [
+            RequestRow(
+                id="a2c40000-0000-4000-8000-000000000001", short="a2c4", title="Aumentar orçamento · Garrafa Térmica",
+                status="waiting", campaign_id="c1", campaign="Garrafa Térmica", platform="meta", at=NOW,
+                lines=("Orçamento diário: R$ 100,00 → R$ 120,00",), until=NOW, exposure=brl("35"), before=brl("100"),
+                currency="BRL", editable=True, fingerprint="f",
+            )
+        ]  # fmt: skip
+
+    async def changes(self) -> Sequence[ChangeRow]:
+        return []
+
+    async def of_cause(self, cause: str) -> Sequence[ChangeRow]:
+        return []
+
+    async def stops(self) -> Sequence[StopRow]:
+        return []
+
+    async def edit_preview(self, target: Target, amount: Money) -> Word:
+        return Word(title=target.title, ok=True, message=Message(id="gate.preview_ask"))
+
+    async def undo_preview(self, target: Target) -> Word:
+        raise AssertionError("nothing was done here")
+
+    async def decide(self, plan: Plan) -> Sequence[Word]:
+        self.performed.append(plan)
+        params = {"scope": plan.scope, "target": plan.scoped_to or ""}
+        return [Word(title="", ok=True, message=Message(id="gate.killed", params=params))]
+
+    async def ask(self, plan: Plan, text: str) -> datetime | None:
+        if self.asked:
+            return None
+        self.asked.append(plan)
+        return NOW
+
+    async def confirmed(self) -> Plan | None:
+        return None
+
+    def show(self, text: str) -> None:
+        self.shown.append(text)

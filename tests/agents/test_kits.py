@@ -121,7 +121,7 @@ async def test_an_ambiguous_or_unknown_name_is_asked_back() -> None:
 
 def test_a_kit_that_may_not_propose_offers_reads_only() -> None:
     names = {tool.__name__ for tool in MediaKit(FakeDesk(), may_propose=False).tools()}
-    assert names == {"spend_today", "performance", "list_campaigns", "explain", "outcomes", "list_approvals"}
+    assert names == {"spend_today", "performance", "list_campaigns", "explain", "outcomes"}
 
 
 @pytest.mark.parametrize(

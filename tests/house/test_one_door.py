@@ -25,6 +25,7 @@ READS = {
 OTHER_THINGS: dict[tuple[str, str], str] = {
     ("runtime/cli_gate.py", "resume"): "the gate's resume: lifts a kill switch",
     ("runtime/cockpit/forms.py", "resume"): "the gate's resume: lifts a kill switch",
+    ("runtime/request_desk.py", "resume"): "the gate's resume: lifts a kill switch",
     ("runtime/api.py", "resume"): "the gate's resume: lifts a kill switch",
     ("runtime/cli.py", "resume"): "cli_gate's resume: lifts a kill switch",
     ("runtime/db/cockpit_accounts.py", "publish"): "a live event for the cockpit",

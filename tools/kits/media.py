@@ -105,18 +105,6 @@ class OutcomeRow(_Row):
     ref: str
 
 
-class ApprovalRow(_Row):
-    """A pending request for approval."""
-
-    action_id: str
-    kind: str
-    campaign: str | None
-    why: Message
-    expires_at: datetime
-    exposure: Money | None
-    ref: str
-
-
 class Proposed(_Row):
     """What the gate said. `status` as in knowledge.domain.books.Status."""
 
@@ -140,17 +128,12 @@ class MediaDesk(Protocol):
         """Verdicts on executed actions, newest first, and how often expectations held over all of them."""
         ...
 
-    async def approvals(self) -> Sequence[ApprovalRow]: ...
     async def current_budget(self, campaign_id: str) -> Money | None:
         """Fresh read of the daily budget from the platform; None when it cannot be read."""
         ...
 
     async def propose(self, action: Action, why: Message) -> Proposed:
         """Submits to the gate under the session's actor and a key of this request."""
-        ...
-
-    async def stop_everything(self, reason: str) -> Proposed:
-        """The kill switch over everything."""
         ...
 
 
@@ -170,9 +153,8 @@ class MediaKit:
             self.list_campaigns,
             self.explain,
             self.outcomes,
-            self.list_approvals,
         ]
-        writes: list[Tool] = [self.propose_budget_change, self.propose_pause, self.propose_resume, self.stop_everything]
+        writes: list[Tool] = [self.propose_budget_change, self.propose_pause, self.propose_resume]
         return reads + (writes if self.may_propose else [])
 
     def _say(self, value: Any) -> str:
@@ -233,10 +215,6 @@ class MediaKit:
         rows, summary = await self._desk.outcomes(campaign_id, 5)
         return self._say({"rows": list(rows), "summary": summary})
 
-    async def list_approvals(self) -> str:
-        """Requests that wait for a manager's approval."""
-        return self._say({"rows": list(await self._desk.approvals())})
-
     async def propose_budget_change(
         self, campaign: str, percent: str | None = None, amount: str | None = None, delta: str | None = None
     ) -> str:
@@ -281,14 +259,6 @@ class MediaKit:
             campaign: the campaign's name as the manager wrote it.
         """
         return await self._propose_state(campaign, "resume")
-
-    async def stop_everything(self, reason: str) -> str:
-        """The emergency stop: nothing is written to the outside until a person resumes it. Only when the manager clearly orders it.
-
-        Args:
-            reason: the manager's own words.
-        """
-        return self._say({"gate": await self._desk.stop_everything(reason)})
 
     async def _propose_state(self, campaign: str, verb: Literal["pause", "resume"]) -> str:
         found = await self._find(campaign)
