@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from runtime.cockpit.words import Words
 from runtime.db.action_reads import ActionRow
 
 CHAT_LINES = 30
+CITED = re.compile(r"\[(?:actions?|approvals):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\]")
 About = Callable[[Web, Speaker, Session, Request], Awaitable[dict[str, Any]]]
 
 
@@ -24,7 +26,13 @@ async def chat_context(web: Web, session: Session, locale: str) -> dict[str, Any
     own = web.deps.settings.quick_prompts.get(locale)
     words = Words(locale)
     prompts = own or tuple(words(f"chat.prompt_{number}") for number in (1, 2, 3))
-    return {"lines": await web.accounts.chat(session.user_id, CHAT_LINES), "prompts": prompts}
+    return {"lines": await web.accounts.chat(session.user_id, CHAT_LINES), "prompts": prompts, "cut": cut}
+
+
+def cut(answer: str) -> list[tuple[str, str | None]]:
+    """The pieces of an answer, each with the action that is cited behind it."""
+    parts = CITED.split(answer)
+    return [(text, ident) for text, ident in zip(parts[::2], [*parts[1::2], None], strict=True)]
 
 
 def visible(row: ActionRow | None, session: Session) -> bool:
@@ -73,6 +81,10 @@ def add_pages(router: APIRouter, web: Web) -> None:
         for name in ("status", "approvals", "scheduled", "refusals"):
             context |= await regions.context(name)
         return web.page(request, "approvals.html", session, context | {"last_event": last, "page": "approvals"})
+
+    @router.get("/approvals/batch")
+    async def batch(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return web.redirect(request, "/approvals")  # what was ticked is gone with the form: reloaded, or the language changed
 
     @router.get("/approvals/{action_id}")
     @router.get("/actions/{action_id}")
