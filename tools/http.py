@@ -78,6 +78,7 @@ class VendorHttp:
     token, secret, key, auth, proof or password, and everything in `secrets`, are blotted out of logs and exception texts.
     `prepare` may sign a built request. `translate` reads the vendor's error envelope. `observe` sees every answer and may
     return seconds for which writes must rest (usage headers). `per_second` is the pace of requests for this account.
+    `connect_timeout` bounds the wait for a free connection, and then that for a new one.
     `clock` is only used to read a Retry-After given as a date. `transport` replaces the network in tests.
     """
 
@@ -119,7 +120,7 @@ class VendorHttp:
         self._prepare = prepare
         self._translate = translate
         self._observe = observe
-        self._timeout = httpx.Timeout(timeout, connect=connect_timeout)
+        self._timeout, self._connect = timeout, connect_timeout
         self._limiter = Limiter(Rate(per_second, 1000))
         self._tries, self._wait, self._longest = read_tries, read_wait, longest_wait
         self._max_request, self._max_response = max_request_bytes, max_response_bytes
@@ -204,9 +205,10 @@ class VendorHttp:
     ) -> Answer:
         """A request that changes something, sent at most once.
 
-        Raises NoPermit outside the gate, Killed when the permit's guard says so, RateLimited without sending while writes of
-        this account rest, Unavailable when nothing can have been committed, UnknownOutcome when the answer was lost or broken
-        after sending (look it up, never repeat), Refused or Unauthorized when the vendor said no.
+        The permit's guard is asked when a connection stands and the first byte is about to leave: no wait lies between its yes
+        and the write. Raises NoPermit outside the gate, Killed when the guard says so (nothing left), RateLimited without
+        sending while writes of this account rest, Unavailable when nothing can have been committed, UnknownOutcome when the
+        answer was lost or broken after sending (look it up, never repeat), Refused or Unauthorized when the vendor said no.
         """
         permit = current_permit()
         if permit is None:
@@ -235,7 +237,7 @@ class VendorHttp:
         if client is None:
             # A short keep-alive: a connection that the vendor closes just as we write would look like a lost answer.
             client = self._clients[loop] = httpx.AsyncClient(
-                base_url=self._base_url, headers=self._headers, params=self._params, timeout=self._timeout,
+                base_url=self._base_url, headers=self._headers, params=self._params,
                 follow_redirects=False, transport=self._transport, trust_env=False,
                 limits=httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=2.0),
             )  # fmt: skip
@@ -271,13 +273,17 @@ class VendorHttp:
             client = self._client()
             request = client.build_request(
                 call.method, call.path, params=call.params, json=call.json, data=call.data, files=call.files,
-                headers=call.headers, timeout=self._timeout if call.seconds is None else call.seconds,
+                headers=call.headers, timeout=httpx.Timeout(
+                    self._timeout if call.seconds is None else call.seconds, connect=self._connect, pool=self._connect
+                ),
             )  # fmt: skip
             self._check_size(request, call.operation)
             if self._prepare is not None:
                 self._prepare(request)
-            if guard is not None:
-                await guard()
+            if guard is not None and self._transport is None:
+                request.extensions["trace"] = _asked_last(guard)
+            elif guard is not None:
+                await guard()  # a stand-in for the network connects to nothing, and tells of no first byte
             try:
                 answer = await self._exchange(client, request, call, write)
                 error = self._meaning(answer, call, write)
@@ -391,6 +397,17 @@ class _Call:
     headers: Mapping[str, str] | None
     seconds: float | None
     parse: bool
+
+
+def _asked_last(guard: Callable[[], Awaitable[None]]) -> Callable[[str, Any], Awaitable[None]]:
+    """httpcore's trace of one request that asks the guard before the first byte. What the guard raises ends the request there,
+    closes its connection, and comes out of httpx as it is."""
+
+    async def trace(event: str, _info: Any) -> None:
+        if event.endswith(".send_request_headers.started"):
+            await guard()
+
+    return trace
 
 
 def _is_secret_name(name: str) -> bool:

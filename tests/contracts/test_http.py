@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -88,9 +91,117 @@ async def test_the_guard_is_asked_before_every_write_and_stops_it():
     assert [r.url.path for r in vendor.seen] == ["/v1/a"]
 
 
-async def test_a_permit_ends_with_its_block_even_in_tasks_started_inside():
-    import asyncio
+class Stop:
+    """A kill switch as a permit's guard reads it; counts how often it was asked."""
 
+    def __init__(self) -> None:
+        self.asked, self.set = 0, False
+
+    async def __call__(self) -> None:
+        self.asked += 1
+        if self.set:
+            raise Killed("stopped")
+
+
+@asynccontextmanager
+async def town(patience: float = 0.0, listener: socket.socket | None = None) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A vendor on a real socket that answers after `patience` seconds; with it, the first bytes of every connection."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while first := await reader.read(65536):
+            seen.append(first)
+            while b"\r\n\r\n{" not in first and first.startswith(b"POST"):
+                first += await reader.read(65536)
+            await asyncio.sleep(patience)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            await writer.drain()
+        seen.append(b"")
+        writer.close()
+
+    given = {"sock": listener} if listener is not None else {"host": "127.0.0.1", "port": 0}
+    server = await asyncio.start_server(serve, **given)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+    finally:
+        server.close()
+
+
+def post(http: VendorHttp, guard) -> asyncio.Task[Answer]:
+    async def go() -> Answer:
+        with use_permit(permit(guard)):
+            return await http.write("POST", "/budget", operation="budget.set", json={"a": 1})
+
+    return asyncio.create_task(go())
+
+
+async def test_over_a_real_connection_the_guard_is_asked_once_a_write_and_its_no_leaves_nothing_behind():
+    stop = Stop()
+    async with town() as (url, seen):
+        http = VendorHttp("x", url)
+        await post(http, stop)
+        await post(http, stop)
+        assert stop.asked == 2
+        stop.set = True
+        with pytest.raises(Killed):
+            await post(http, stop)
+        await asyncio.sleep(0.05)
+        assert len(seen) == 3 and seen[-1] == b""  # its connection is closed, without a byte more
+        assert http.breaker.failures == 0
+        stop.set = False
+        assert (await post(http, stop)).ok
+        await http.aclose()
+
+
+async def test_a_write_that_waits_for_a_free_connection_asks_after_the_wait():
+    stop = Stop()
+    async with town(patience=0.6) as (url, seen):
+        http = VendorHttp("x", url, per_second=1000)
+        reads = [asyncio.create_task(http.read("GET", "/list", operation="list")) for _ in range(20)]
+        await asyncio.sleep(0.2)
+        write = post(http, stop)
+        await asyncio.sleep(0.1)
+        assert stop.asked == 0
+        stop.set = True
+        with pytest.raises(Killed):
+            await write
+        assert stop.asked == 1
+        assert all(answer.ok for answer in await asyncio.gather(*reads))  # the wait of others was not disturbed
+        assert not any(first.startswith(b"POST") for first in seen)
+        await http.aclose()
+
+
+async def test_a_write_whose_connection_takes_long_asks_once_it_stands():
+    stop = Stop()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    with socket.create_connection(listener.getsockname()):  # the queue is full: the kernel drops who knocks, who knocks again
+        http = VendorHttp("x", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        write = post(http, stop)
+        await asyncio.sleep(0.2)
+        assert stop.asked == 0
+        stop.set = True
+        async with town(listener=listener) as (_, seen):
+            with pytest.raises(Killed):
+                await write
+            assert stop.asked == 1 and not any(seen)
+    await http.aclose()
+
+
+async def test_a_write_that_finds_no_free_connection_soon_is_unavailable_and_never_asked():
+    stop = Stop()
+    async with town(patience=1.0) as (url, seen):
+        http = VendorHttp("x", url, per_second=1000, connect_timeout=0.2)
+        reads = [asyncio.create_task(http.read("GET", "/list", operation="list")) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(Unavailable, match="PoolTimeout"):
+            await post(http, stop)
+        assert stop.asked == 0
+        await asyncio.gather(*reads)
+        assert not any(first.startswith(b"POST") for first in seen)
+        await http.aclose()
+
+
+async def test_a_permit_ends_with_its_block_even_in_tasks_started_inside():
     gate = asyncio.Event()
 
     async def later() -> Permit | None:
@@ -264,8 +375,6 @@ async def test_one_account_keeps_its_pace():
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
-        import asyncio
-
         await asyncio.sleep(seconds)
 
     http = client(Vendor(ok()), per_second=2, sleep=sleep)

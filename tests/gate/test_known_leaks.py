@@ -94,12 +94,11 @@ async def test_a_stop_that_would_stop_nothing_is_no_success(bench: Bench, scope:
     assert not outcome.ok or (await bench.submit(budget("101"), "k1")).status == "refused"
 
 
-@leak("a write that waits for a free connection was asked about the switch before it waited")
 async def test_a_write_that_waited_for_a_connection_does_not_pass_a_stop() -> None:
     writes: list[float] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if (await reader.readuntil(b"\r\n\r\n")).startswith(b"POST"):
+        if (await reader.readline()).startswith(b"POST"):
             writes.append(time.monotonic())
         await asyncio.sleep(1.6)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
