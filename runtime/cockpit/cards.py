@@ -5,43 +5,49 @@ The cockpit's templates, the JSON API and the terminal all show this one reading
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from knowledge.domain.action import parse_action
 from knowledge.domain.books import Vote
 from knowledge.domain.campaign import CampaignStatus
+from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
-from knowledge.domain.money import Money
+from knowledge.domain.money import CurrencyMismatch, Money
 from knowledge.domain.outcome import expectation_of
+from knowledge.domain.policy import Policy
+from runtime.cockpit import measures
 from runtime.cockpit.numbers import DASH
 from runtime.cockpit.speak import Difference, Speaker, money_of
 from runtime.db.action_reads import ActionRow
+from tools.gate import worst_until
 
 SOON = timedelta(hours=1)
-LIMITS = ("limit", "cap")
-MEASURED = ("spent", "moved", "touched", "increase", "change", "times", "drop", "after", "projected", "done", "hours", "impressions",
-    "length", "roas", "confidence", "asked", "proposed", "budget", "words", "value", "facts", "level")  # fmt: skip
-"""Numbers of a finding in the order in which one of them is the one that met the limit."""
 SHARES = frozenset({"increase", "change", "confidence", "probability", "share", "drop", "touched", "paused", "pause_limit", "most"})
-SHARE_RULES = frozenset({"approval_above", "max_increase", "confidence", "cumulative_change", "rollback", "strategy_change"})
-"""Rules whose limit is a share, not an amount or a count."""
 INNER = frozenset({"own", "grant", "left"})
 """Numbers that are for machines."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One rule's word: the sentence, which ends with what to do, and in figures the number measured and the limit it met."""
+    """One rule's word: the sentence, which ends with what to do, and in figures the number measured and the limit it met.
+
+    `title` and `said` are the two parts of the sentence; `ends` is when the rule lets go by itself; `dial` moves the limit.
+    """
 
     rule: str
     answer: str
     answer_label: str
     text: str
+    title: str
+    said: str
     measured: tuple[str, str] | None
     limit: tuple[str, str] | None
+    dial: str | None
+    ends: datetime | None
     numbers: str
 
 
@@ -74,6 +80,9 @@ class Card:
     evidence_columns: tuple[str, ...]
     evidence: tuple[tuple[str, ...], ...]
     worst: str
+    counted: bool
+    worst_label: str
+    remedies: tuple[str, ...]
     otherwise: str
     left: str | None
     soon: bool
@@ -84,9 +93,12 @@ class Card:
     error: str | None
 
 
-def card(say: Speaker, row: ActionRow) -> Card:
-    """The card of a row, in the speaker's language, at the speaker's moment."""
-    findings = tuple(reason(say, item) for item in _findings(row))
+def card(say: Speaker, row: ActionRow, policy: Policy | None = None) -> Card:
+    """The card of a row, in the speaker's language, at the speaker's moment.
+
+    With the policy in force, a refusal also says what would fit, and a scheduled action what it may cost.
+    """
+    findings = tuple(reason(say, item, row.facts) for item in _findings(row))
     columns: list[str] = []
     for line in row.evidence:
         columns += [key for key in line if key not in columns]
@@ -111,7 +123,10 @@ def card(say: Speaker, row: ActionRow) -> Card:
         read_at=datetime.fromisoformat(read_at) if isinstance(read_at, str) else None,
         evidence_columns=tuple(say.name(key) for key in columns),
         evidence=tuple(tuple(number(say, key, line.get(key)) for key in columns) for line in row.evidence),
-        worst=_worst(say, row),
+        worst=_worst(say, row, policy),
+        counted=_counts_up(row, policy),
+        worst_label=_worst_label(say, row),
+        remedies=_remedies(say, row, findings, policy),
         otherwise=_otherwise(say, row, until),
         left=left,
         soon=soon,
@@ -143,22 +158,59 @@ def undo_words(say: Speaker, row: ActionRow, message: Message) -> str:
     return say.message(Message(id=message.id, params=message.params | named)) or message.id
 
 
-def reason(say: Speaker, item: Mapping[str, Any]) -> Reason:
-    """A stored finding in words."""
+def reason(say: Speaker, item: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> Reason:
+    """A stored finding in words. With the action's facts it also says when the rule lets go by itself."""
     rule, answer = str(item["rule"]), str(item["answer"])
     numbers = {key: value for key, value in (item.get("numbers") or {}).items() if key not in INNER}
-    shares = rule in SHARE_RULES
-    met = next((key for key in LIMITS if numbers.get(key) is not None), None)
-    seen = next((key for key in MEASURED if numbers.get(key) is not None), None)
+    met = measures.measure(rule, answer, numbers)
+    shares = met.unit == "share"
+    text = say.message(item["message"]) or DASH
+    title, colon, said = text.partition(": ")
+    first = said[:1].upper() + said[1:]
+    ends = None if answer == "allow" else measures.ends(rule, numbers, facts or {}, say.numbers)
     return Reason(
         rule=rule,
         answer=answer,
         answer_label=say.words(f"answer.{answer}"),
-        text=say.message(item["message"]) or DASH,
-        measured=None if seen is None else (say.name(seen), number(say, seen, numbers[seen])),
-        limit=None if met is None else (say.name(met), number(say, met, numbers[met], shares=shares)),
+        text=text,
+        title=title if colon else "",
+        said=first if colon else text,
+        measured=_figure(say, met.seen, numbers, met.unit),
+        limit=_figure(say, met.limit, numbers, met.unit),
+        dial=met.dial,
+        ends=ends,
         numbers=" · ".join(f"{say.name(key)} {number(say, key, value, shares=shares)}" for key, value in numbers.items()),
     )
+
+
+def _figure(say: Speaker, key: str | None, numbers: Mapping[str, Any], unit: measures.Unit) -> tuple[str, str] | None:
+    if key is None or numbers.get(key) is None:
+        return None
+    shown = number(say, key, numbers[key], shares=unit == "share")
+    if unit in ("hours", "days", "times") and isinstance(numbers[key], int | str) and key != "expires_at":
+        shown = say.words(f"unit.{unit}", n=shown)
+    return say.name(key), shown
+
+
+def _remedies(say: Speaker, row: ActionRow, findings: tuple[Reason, ...], policy: Policy | None) -> tuple[str, ...]:
+    """What would pass instead of what was refused: an amount, or the same later. Empty when only the sentences know."""
+    refusing = [one for one in findings if one.answer == "refuse"]
+    timed = [one.ends for one in refusing if one.ends is not None]
+    held = [one for one in refusing if one.ends is None]
+    if row.status != "refused" or not refusing or any(one.rule not in measures.AMOUNTS for one in held):
+        return ()
+    bounded = [one for one in refusing if one.rule in measures.AMOUNTS]
+    when = say.numbers.moment(max(timed)) if timed else None
+    if not bounded or policy is None:
+        return (say.words("refusals.later", when=when),) if when and not held else ()
+    most, as_of = measures.fits(row, policy), say.numbers.moment(row.created_at)
+    if most is None:
+        fit = say.words("refusals.nothing_fits", as_of=as_of)
+        return (fit, say.words("refusals.later", when=when)) if when and not held else (fit,)
+    amount = say.numbers.money(most)
+    if len(bounded) == len(refusing):
+        return (say.words("refusals.fits", amount=amount, as_of=as_of),)
+    return (say.words("refusals.fits_later", amount=amount, as_of=as_of, when=when),)
 
 
 def number(say: Speaker, key: str, value: Any, *, shares: bool = False) -> str:
@@ -167,11 +219,13 @@ def number(say: Speaker, key: str, value: Any, *, shares: bool = False) -> str:
         return DASH
     if (key in SHARES or (shares and key == "limit")) and not isinstance(value, Mapping):
         try:
-            return say.numbers.percent(Decimal(str(value)), signed=key in ("increase", "change"))
+            return say.numbers.percent(Decimal(str(value)), signed=key in ("increase", "change"), exact=True)
         except ArithmeticError:
             return str(value)
     if key == "kind":
         return say.words.find(f"act.{value}") or str(value)
+    if key == "expires_at":
+        return say.numbers.moment(datetime.fromisoformat(str(value)))
     if key == "platform":
         return say.platform(str(value)) or str(value)
     return say.numbers.any(value)
@@ -193,11 +247,58 @@ def _left(say: Speaker, row: ActionRow, until: datetime | None) -> tuple[str | N
     return say.words(key, span=say.numbers.duration(left)), left < SOON
 
 
-def _worst(say: Speaker, row: ActionRow) -> str:
-    """The most it may cost before its request expires. A pause costs nothing by its nature; a missing figure is said."""
+def _exposure(row: ActionRow, policy: Policy | None) -> Money | None:
+    """What the request says it may cost; of a scheduled action, what the day in which it is done may."""
     if row.exposure is not None:
-        return say.numbers.money(row.exposure)
-    return say.words("approvals.no_worst" if say.spends(row.kind) else "approvals.no_spend")
+        return row.exposure
+    if row.status != "scheduled" or policy is None or row.not_before is None or not row.facts:
+        return None
+    try:
+        return worst_until(parse_action(row.args), Facts.model_validate(row.facts), policy, row.not_before, row.not_before)
+    except (ValueError, CurrencyMismatch):
+        return None
+
+
+def _worst(say: Speaker, row: ActionRow, policy: Policy | None) -> str:
+    """The most it may cost before its request expires. A pause costs nothing by its nature; a missing figure is said."""
+    found = _exposure(row, policy)
+    if found is not None and _counts_up(row, policy):
+        return say.numbers.money(found)
+    return say.words("approvals.no_worst" if found is None and say.spends(row.kind) else "approvals.no_spend")
+
+
+def _counts_up(row: ActionRow, policy: Policy | None) -> bool:
+    found = _exposure(row, policy)
+    return found is not None and found.minor > 0
+
+
+def _worst_label(say: Speaker, row: ActionRow) -> str:
+    if row.status == "scheduled":
+        return say.words("scheduled.worst")
+    if row.expires_at is None:
+        return say.words("approvals.worst")
+    return say.words("approvals.worst_until", when=say.numbers.moment(row.expires_at))
+
+
+@dataclass(frozen=True)
+class Total:
+    """Several requests together. `unknown`: how many of them may spend and have no figure."""
+
+    worst: Money
+    unknown: int
+
+
+def together(rows: Sequence[ActionRow], policy: Policy, spends: Callable[[str], bool]) -> Total:
+    """The worst case of saying yes to all of them. Of two changes of one budget the larger counts, not both."""
+    most: dict[tuple[str, str], int] = {}
+    unknown = 0
+    for row in rows:
+        if row.exposure is None or row.exposure.currency != policy.currency:
+            unknown += spends(row.kind)
+            continue
+        name = (row.kind, row.campaign_id or row.id)
+        most[name] = max(most.get(name, 0), row.exposure.minor)
+    return Total(Money(minor=sum(most.values()), currency=policy.currency), unknown)
 
 
 def _otherwise(say: Speaker, row: ActionRow, until: datetime | None) -> str:
@@ -237,7 +338,7 @@ def _expected(say: Speaker, row: ActionRow) -> tuple[tuple[str, str], ...]:
     share = say.numbers.percent(known.coverage)
     return tuple(
         (
-            say.words("expected.effect", metric=say.words(f"expected.{effect.metric}"), hours=effect.horizon_hours),
+            say.words("expected.effect", metric=say.words(f"expected.{effect.metric}"), span=_span(say, effect.horizon_hours)),
             say.words(
                 "expected.interval",
                 mid=_signed(say, effect.mid),
@@ -248,6 +349,10 @@ def _expected(say: Speaker, row: ActionRow) -> tuple[tuple[str, str], ...]:
         )
         for effect in known.effects
     )
+
+
+def _span(say: Speaker, hours: int) -> str:
+    return say.words("unit.hours", n=hours) if hours % 24 else say.words("unit.days", n=hours // 24)
 
 
 def _signed(say: Speaker, amount: Money) -> str:

@@ -183,7 +183,7 @@ def add_decisions(router: APIRouter, web: Web) -> None:
         chosen, what = ticked(form.getlist("pick")), await field(request, "do")
         place = back(request, web.deps.prefix)
         place = place if place.rstrip("/") in LIVE else "/approvals"
-        if what not in ("approve", "reject"):
+        if what not in ("preview", "approve", "reject"):
             return web.problem(request, session, "error.not_found", 404)
         if not chosen or len(chosen) > MAX_BATCH:
             problem = words("batch.none") if not chosen else words("batch.many", most=MAX_BATCH)
@@ -193,6 +193,8 @@ def add_decisions(router: APIRouter, web: Web) -> None:
             return await answer(web, request, session, Flash("bad", words("error.reason_missing")), place, (), 422)
         ids = [ident for ident, _ in chosen]
         rows = await web.reads.many(ids)
+        if what == "preview":
+            return await batch_page(request, session, [rows[one] for one in ids if one in rows])
         if what == "approve":
             outcomes = await gate.approve_many(chosen, session.actor)
         else:
@@ -201,6 +203,29 @@ def add_decisions(router: APIRouter, web: Web) -> None:
         if is_partial(request):
             return await answer(web, request, session, counted(words, done, len(ids), what), place, QUEUE)
         return report(request, session, done, len(ids), what, place)
+
+    async def batch_page(request: Request, session: Session, rows: list[ActionRow]) -> Response:
+        """What was ticked, once more and together, before it is decided: the sum is what one card cannot show."""
+        waiting = [row for row in rows if row.ticket_status == "pending"]
+        say = web.speaker(request)
+        if not waiting:
+            return await answer(web, request, session, Flash("bad", say.words("batch.nobody")), "/approvals", (), 422)
+        regions, n = Regions(web, say, session), say.numbers
+        views = [regions.view(row) for row in waiting]
+        counting = [view["card"].row for view in views if not view["blocked"]]  # a yes of theirs to the others would not count
+        total, worst = cards.together(counting, web.policy, say.spends), await regions.worst_today()
+        cap = web.policy.guardrails.financial.daily_cap
+        context = await regions.context("status") | {
+            "chosen": views,
+            "count": len(counting),
+            "gone": len(rows) - len(waiting),
+            "total": n.money(total.worst) if total.worst.minor else say.words("approvals.no_spend"),
+            "unknown": total.unknown,
+            "day": None if worst is None else say.words("batch.day", worst=n.money(worst), cap=n.money(cap)),
+            "last_event": await web.reads.last_event(),
+            "page": "approvals",
+        }
+        return web.page(request, "batch.html", session, context)
 
     def counted(words: Words, done: Decided, count: int, what: str) -> Flash:
         return Flash("good" if done.good == count else "bad", words(f"batch.{what}", good=done.good, n=count), done.lines)
@@ -217,7 +242,7 @@ def add_decisions(router: APIRouter, web: Web) -> None:
         say = web.speaker(request)
         context = await Regions(web, say, session).context("status")
         context |= {
-            "card": cards.card(say, row),
+            "card": cards.card(say, row, web.policy),
             "fields": form,
             "result": None,
             "reasons": (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -33,11 +33,11 @@ class Numbers:
             return DASH
         return format_decimal(value, format="#,##0" + ("." + "0" * places if places else ""), locale=self._locale)
 
-    def percent(self, share: Decimal | None, *, signed: bool = False) -> str:
-        """A share (0.4) as percent (40 %)."""
+    def percent(self, share: Decimal | None, *, signed: bool = False, exact: bool = False) -> str:
+        """A share (0.4) as percent (40 %); `exact` keeps a decimal, so that what is over a limit does not look like it."""
         if share is None:
             return DASH
-        text = format_percent(share, format="#,##0%", locale=self._locale)
+        text = format_percent(share, format="#,##0.#%" if exact else "#,##0%", locale=self._locale)
         return f"+{text}" if signed and share > 0 else text.replace("-", "−")
 
     def interval(self, low: Decimal | None, high: Decimal | None) -> str:
@@ -58,6 +58,10 @@ class Numbers:
 
     def local_day(self, moment: datetime) -> date:
         return moment.astimezone(self._zone).date()
+
+    def midnight(self, day: date) -> datetime:
+        """The moment at which a day of the account begins."""
+        return datetime.combine(day, time(), self._zone)
 
     def duration(self, span: timedelta) -> str:
         """Whole minutes, coarser when long: "3 h 42 min", "2 d 5 h"."""

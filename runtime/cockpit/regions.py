@@ -109,7 +109,7 @@ class Regions:
         say, session = self._say, self._session
         blocked = cards.may_not(say, row, str(session.actor), session.role) if session.may("manager") else None
         waiting = row.ticket_status == "pending"
-        return {"card": cards.card(say, row), "fields": edits.fields(say, row) if waiting else [], "blocked": blocked}
+        return {"card": cards.card(say, row, self._policy), "fields": edits.fields(say, row) if waiting else [], "blocked": blocked}
 
     async def _approvals(self) -> dict[str, Any]:
         rows = await self._reads.pending(MAX_CARDS, people=self._session.may("manager"))
@@ -117,11 +117,14 @@ class Regions:
 
     async def _scheduled(self) -> dict[str, Any]:
         rows = await self._reads.scheduled(MAX_CARDS, people=self._session.may("manager"))
-        return {"coming": [cards.card(self._say, row) for row in rows], "most_hours": self._policy.autonomy.max_approval_hours}
+        return {
+            "coming": [cards.card(self._say, row, self._policy) for row in rows],
+            "most_hours": self._policy.autonomy.max_approval_hours,
+        }
 
     async def _refusals(self) -> dict[str, Any]:
         rows = await self._reads.refusals(self._now - REFUSALS, MAX_REFUSALS, people=self._session.may("manager"))
-        return {"refused": [cards.card(self._say, row) for row in rows]}
+        return {"refused": [cards.card(self._say, row, self._policy) for row in rows]}
 
     async def _alerts(self) -> dict[str, Any]:
         rows = await self._reads.alerts(MAX_ALERTS)
@@ -208,10 +211,14 @@ class Regions:
         label = t("kpi.spent_bar", share=n.percent(share))
         return Kpi("spent", t("kpi.spent"), n.money(spent), cap, " · ".join(notes), tone, min(100, int(share * 100)), label)
 
+    async def worst_today(self) -> Money | None:
+        """The most that today may cost if nobody decides anything more; None when a running budget is unknown."""
+        books = await self._reads.budget(self._now)
+        return worst_today(None, Facts(now=self._now, proposer="system:cockpit", budget=books), self._policy)
+
     async def _worst(self) -> Kpi:
         t, n, limits = self._say.words, self._say.numbers, self._policy.guardrails.financial
-        books = await self._reads.budget(self._now)
-        worst = worst_today(None, Facts(now=self._now, proposer="system:cockpit", budget=books), self._policy)
+        worst = await self.worst_today()
         if worst is None:
             return Kpi("worst", t("kpi.worst"), "—", t("kpi.worst_none"), tone="warn")
         share = worst.ratio_to(limits.daily_cap) or Decimal(0)

@@ -16,6 +16,7 @@ from knowledge.domain.campaign import AccountFacts, PlatformCampaign, PublishedC
 from knowledge.domain.clock import SettableClock
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
+from knowledge.domain.outcome import Effect, Expectation
 from knowledge.domain.policy import Autonomy, Financial, Guardrails, Policy
 from prompts.messages import UnknownMessage, render
 from runtime.db.gate_books import PgGateBooks
@@ -139,6 +140,13 @@ def brl(amount: str) -> Money:
     return Money.of(amount, "BRL")
 
 
+PROFIT = Expectation(
+    effects=(Effect(metric="profit", horizon_hours=168, low=brl("-42.00"), mid=brl("310.00"), high=brl("690.00")),),
+    method="posterior",
+    strategy="bayes",
+)
+
+
 async def _history(database: Database, now: datetime) -> None:
     """Thirty-seven days of figures and orders with a slow wave; today is partly spent and provisional."""
     chance = random.Random(11)
@@ -251,7 +259,7 @@ async def seed(database: Database, gate: Gate, clock: SettableClock) -> dict[str
         SetBudget(platform="google", campaign_id="c-marca", daily_budget=brl("29.00")),
         raised,
         confidence=Decimal("0.95"),
-        evidence=({"dia": "23/11", "gasto": brl("24.10").model_dump(), "roas": "3.4"},),
+        evidence=({"day": "23/11", "spend": brl("24.10").model_dump(), "roas": "3.4"},),
     )
     clock.advance(timedelta(hours=1, minutes=12))
     await ask(
@@ -304,8 +312,8 @@ async def seed(database: Database, gate: Gate, clock: SettableClock) -> dict[str
         Message(id="seed.raise", params={"roas": "2,4", "lost": "38 %"}),
         confidence=Decimal("0.93"),
         priority="high",
-        expected={
-            "expected_profit_7d": brl("310.00").model_dump(),
+        expected=PROFIT.plain()
+        | {
             "probability": "0.93",
             "otherwise": {"id": "seed.otherwise", "params": {"amount": "R$ 44", "low": "−6", "high": "98"}},
         },

@@ -5,16 +5,46 @@ from __future__ import annotations
 import sys
 import tempfile
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
+from knowledge.domain.action import Actor, SetBudget
+from knowledge.domain.books import Proposal
+from knowledge.domain.message import Message
 from runtime.db.embedded import EmbeddedPostgres
 from runtime.db.migrate import migrate
+from tests.cockpit import seed
 from tests.cockpit.house import PASSWORD, PEOPLE, House
 
 CHROMIUM = "/usr/bin/chromium"
 START = datetime(2026, 11, 25, 11, 0, tzinfo=UTC)
+
+
+def scheduled(house: House) -> None:
+    """Two changes whose grace runs."""
+    own = seed.POLICY.autonomy.model_copy(update={"grace_minutes": 30})
+    seed.POLICY = seed.POLICY.model_copy(update={"autonomy": own})
+
+    async def propose(campaign: str, platform: str, amount: str) -> None:
+        action = SetBudget(platform=platform, campaign_id=campaign, daily_budget=seed.brl(amount))  # pyright: ignore
+        why = Message(id="seed.raise", params={"roas": "1,8", "lost": "12 %"})
+        buyer = Actor(kind="agent", id="media_buyer")
+        await house.gate.submit(Proposal(action=action, key=f"grace:{campaign}", proposer=buyer, why=why, confidence=Decimal("0.95"),
+            expected=seed.PROFIT.plain()))  # fmt: skip
+
+    house.run(lambda: propose("c-b2b", "linkedin", "14.00"))
+    house.run(lambda: propose("c-fogao", "google", "15.90"))
+
+
+def reviewed(page: Page, url: str) -> None:
+    """The page that shows everything that was ticked, once more and together."""
+    page.goto(f"{url}/approvals")
+    for box in page.locator("[data-pick]").all():
+        box.check()
+    page.locator("#batch button").click()
+    page.locator("#h-batch").wait_for()
 
 
 def main(out: Path) -> None:
@@ -25,6 +55,7 @@ def main(out: Path) -> None:
             migrate(server.url)
             settings = {"demo": True, "demo_credentials": (PEOPLE["manager"], PASSWORD)}
             with House(server.url, START, **settings) as house, sync_playwright() as play:
+                scheduled(house)
                 pages = {
                     "approvals": "/approvals",
                     "action": f"/actions/{house.ids['budget']}",
@@ -59,6 +90,8 @@ def main(out: Path) -> None:
                                 page.goto(f"{house.url}{path}")
                                 page.wait_for_timeout(150)
                                 page.screenshot(path=str(out / f"{name}-{theme}-{width}-{locale}.png"), full_page=True)
+                            reviewed(page, house.url)
+                            page.screenshot(path=str(out / f"batch-{theme}-{width}-{locale}.png"), full_page=True)
                             context.close()
                 browser.close()
 

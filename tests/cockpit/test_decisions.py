@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
 
-from knowledge.domain.action import Actor, SetBudget
+from knowledge.domain.action import Actor, Creative, PublishCampaign, SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.message import Message
 from knowledge.domain.policy import QuorumStep
+from runtime.cockpit.cards import together
 from tests.cockpit.conftest import Visitor
 from tests.cockpit.house import House
-from tests.cockpit.seed import brl
+from tests.cockpit.seed import POLICY, brl
 from tests.cockpit.test_pages import AXE, card, status
 
 if TYPE_CHECKING:
@@ -46,19 +48,43 @@ def test_a_card_says_rule_number_limit_and_what_to_do(house: House, open_page: O
     page = open_page()
     words = card(page, house, "budget").inner_text()
     for part in (
-        "approval_above",
+        "Mudança grande",
+        "guardrails.financial.approval_above",
         "+30%",
         "20%",
-        "aprova, edita ou rejeita",
+        "Aprove, edite ou rejeite",
+        "Pior gasto a mais até expirar, 25/11 17:42",
         "R$\xa015,12",
+        "Lucro em 7 dias",
+        "+R$\xa0310,00 (80%: −R$\xa042,00 a +R$\xa0690,00)",
         "Uma aprovação (gestor ou acima)",
         "nada muda",
     ):
         assert part in words, part
     refused = page.locator("#r-refusals article", has_text="Marca")
     words = refused.inner_text()
-    for part in ("max_increase", "+108%", "50%", "Peça um passo menor", "daily_cap", "R$\xa0300,00"):
+    for part in ("Maior aumento de uma vez", "max_single_increase", "+108%", "50%", "Peça um passo menor", "daily_cap", "R$\xa0300,00",
+                 "Intervalo entre aumentos", "48 h", "Libera-se", "27/11 08:00"):  # fmt: skip
         assert part in words, part
+    assert "A partir de 27/11 08:00, e até R$\xa037,50 por dia (números de 25/11 10:00)." in words
+    words = page.locator("#r-refusals article", has_text="Chapa Bifeteira").inner_text()
+    assert "Até R$\xa012,67 por dia caberia (números de 25/11 13:20). Peça esse valor ou menos." in words
+
+
+def test_what_is_said_to_fit_does_fit(house: House, visit: Callable[..., Visitor]) -> None:
+    """The amount on a refusal's card passes the same gate; one cent more does not."""
+    assert "12,67" in visit("manager").http.get("/approvals").text
+
+    async def ask(amount: str) -> list[str]:
+        action = PublishCampaign(
+            platform="google", campaign_id=f"c-{amount}", product_id="p", name="Chapa", daily_budget=brl(amount),
+            creatives=(Creative(id="x", headline="Chapa", text="Inox."),), landing_url="https://loja.example/chapa",
+        )  # fmt: skip
+        got = await house.gate.submit(Proposal(action=action, key=amount, proposer=BUYER, why=Message(id="gate.done")))
+        return [f.rule for f in got.findings if f.answer == "refuse"]
+
+    assert house.run(lambda: ask("12.68")) == ["daily_cap"]
+    assert house.run(lambda: ask("12.67")) == []
 
 
 @pytest.mark.parametrize("js", [True, False])
@@ -75,7 +101,7 @@ def test_a_narrower_edit_is_shown_what_the_rules_say_and_approved_by_its_editor(
     type_budget(page, "190,00")
     page.get_by_role("button", name="Ver o que as regras dizem").click()
     page.locator(".notice-bad", has_text="recusam esta versão").wait_for()
-    page.locator(".reasons", has_text="max_increase").wait_for()
+    page.locator(".reasons", has_text="Maior aumento de uma vez").wait_for()
     assert status(house, "budget") == "waiting"
     type_budget(page, "52,00")
     page.get_by_role("button", name="Salvar edição").click()
@@ -104,22 +130,34 @@ def test_a_wider_edit_needs_somebody_else(house: House, open_page: Open) -> None
     assert house.ads["tiktok"].campaigns["x-c-bancada"].daily_budget.minor == 6000
 
 
-@pytest.mark.parametrize("js", [True, False])
-def test_several_are_decided_at_once(house: House, open_page: Open, js: bool) -> None:
-    page = open_page(js=js)
-    page.get_by_role("button", name="Aprovar selecionados").click()
-    page.locator("#notice .notice-bad", has_text="Selecione pelo menos um").wait_for()
-    for name in ("budget", "pause"):
+def review(page: Page, house: House, *names: str) -> None:
+    """Ticks the named requests and opens the page that shows them together."""
+    for name in names:
         card(page, house, name).locator("[data-pick]").check()
-    page.get_by_role("button", name="Aprovar selecionados").click()
+    page.get_by_role("button", name="Conferir selecionados").click()
+    page.get_by_role("heading", name=f"Conferir {len(names)} pedidos").wait_for()
+
+
+@pytest.mark.parametrize("js", [True, False])
+def test_several_are_decided_at_once_with_their_worst_case_together(house: House, open_page: Open, js: bool) -> None:
+    page = open_page(js=js)
+    page.get_by_role("button", name="Conferir selecionados").click()
+    page.locator("#notice .notice-bad", has_text="Selecione pelo menos um").wait_for()
+    review(page, house, "budget", "pause")
+    assert page.locator(".stake-value").inner_text() == "R$\xa015,12"
+    words = page.locator("form.approval").inner_text()
+    for part in ("se você aprovar todos", "de um teto de R$\xa0300,00", "R$\xa042,00 → R$\xa054,60 (+30%)", "ATIVA → PAUSADA",
+                 "Mudança grande: 30%"):  # fmt: skip
+        assert part in words, part
+    assert (status(house, "budget"), status(house, "pause")) == ("waiting", "waiting"), "looking decides nothing"
+    page.get_by_role("button", name="Aprovar 2").click()
     page.locator("#notice .notice-good", has_text="2 de 2 aprovados").wait_for()
     assert (status(house, "budget"), status(house, "pause")) == ("done", "done")
 
 
 def test_several_are_rejected_with_one_reason_and_the_no_of_one_is_told(house: House, open_page: Open) -> None:
     page = open_page(js=False)
-    for name in ("budget", "pause"):
-        card(page, house, name).locator("[data-pick]").check()
+    review(page, house, "budget", "pause")
 
     async def meanwhile() -> None:
         await house.gate.reject(house.ids["pause"], DONA, "por telefone")
@@ -127,10 +165,43 @@ def test_several_are_rejected_with_one_reason_and_the_no_of_one_is_told(house: H
     house.run(meanwhile)
     page.locator("[data-batch-reject] summary").click()
     page.locator("#batch-reason").fill("orçamento do mês acabou")
-    page.get_by_role("button", name="Confirmar rejeição dos selecionados").click()
+    page.get_by_role("button", name="Rejeitar 2").click()
     notice = page.locator("#notice .notice-bad", has_text="1 de 2 rejeitados")
     notice.get_by_text("Pausar campanha · Meta · Promo Inverno").wait_for()
     assert (status(house, "budget"), status(house, "pause")) == ("rejected", "rejected")
+
+
+def test_a_review_leaves_out_what_does_not_wait_and_what_ones_own_yes_does_not_move(
+    house: House, open_page: Open, visit: Callable[..., Visitor]
+) -> None:
+    async def wider() -> None:
+        gestora = Actor(kind="user", id="gestora@loja.example", role="manager")
+        asked = {"daily_budget": brl("60.00").model_dump(mode="json")}
+        assert (await house.gate.edit(house.ids["budget"], gestora, asked, "mais")).ok
+
+    house.run(wider)
+    page = open_page(js=False)
+    page.goto(f"{house.url}/approvals")
+    for box in page.locator("[data-pick]").all():
+        box.check()
+    page.get_by_role("button", name="Conferir selecionados").click()
+    page.locator(".wrong", has_text="Fica de fora: Sua edição").wait_for()
+    assert page.locator(".stake-value").inner_text() == "não aumenta o gasto", "only the pause counts"
+    page.get_by_role("button", name="Aprovar 1").click()
+    page.locator("#notice", has_text="1 de 1 aprovados").wait_for()
+    assert status(house, "pause") == "done"
+    assert visit("manager").http.get("/approvals/batch").headers["location"] == "/approvals"
+
+
+def test_the_worst_case_of_several_counts_two_changes_of_one_budget_once() -> None:
+    def row(campaign: str, kind: str, minor: int | None) -> Any:
+        amount = None if minor is None else brl(f"{minor / 100:.2f}")
+        return SimpleNamespace(id=f"{campaign}{kind}{minor}", kind=kind, campaign_id=campaign, exposure=amount)
+
+    rows = [row("a", "campaign.set_budget", 500), row("a", "campaign.set_budget", 900), row("a", "campaign.resume", 100),
+            row("b", "campaign.publish", 50), row("c", "campaign.publish", None), row("d", "campaign.pause", None)]  # fmt: skip
+    found = together(rows, POLICY, lambda kind: kind != "campaign.pause")
+    assert (found.worst, found.unknown) == (brl("10.50"), 1)
 
 
 def test_more_time_moves_the_deadline_and_withdrawal_is_no_disagreement(house: House, open_page: Open) -> None:
@@ -236,7 +307,8 @@ def test_a_scheduled_action_is_given_time_done_early_or_withdrawn(
     second = house.run(lambda: propose("c-fogao", "google", "13.00"))
     page = open_page(js=js)
     box = page.locator(f"#card-{first}")
-    assert "Executa em 30 min" in box.inner_text()
+    for part in ("Executa em 30 min", "Pior gasto a mais no dia em que for feita", "não aumenta o gasto", "R$\xa014,00", "Parar"):
+        assert part in box.inner_text(), part
     box.locator("[data-extend] summary").click()
     box.locator("select[name=hours]").select_option("2")
     box.get_by_role("button", name="Estender").click()
@@ -247,7 +319,7 @@ def test_a_scheduled_action_is_given_time_done_early_or_withdrawn(
     box = page.locator(f"#card-{second}")
     box.locator("[data-withdraw] summary").click()
     box.locator("[data-withdraw] input[name=reason]").fill("melhor amanhã")
-    box.get_by_role("button", name="Confirmar retirada").click()
+    box.get_by_role("button", name="Confirmar: não fazer").click()
     page.locator(f"#card-{second}").wait_for(state="detached")
     house.clock.advance(timedelta(hours=1))
 
