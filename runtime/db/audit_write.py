@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from knowledge.domain.chain import canonical, chain_hash
 from runtime.db import wire
 from runtime.db.judgements import Judged, law
@@ -18,7 +16,7 @@ _JUDGEMENT = """insert into judgements (seq, action_id, at, policy_version, poli
 
 
 async def append(
-    conn: AsyncConnection,
+    conn: wire.Errand,
     kind: str,
     actor: str,
     at: datetime,

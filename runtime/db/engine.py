@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.util.concurrency import greenlet_spawn
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import await_only
+
+from runtime.db.drivers import FRESH, Driver, Drivers
 
 _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 _TRANSACTION_POOLER_PORT = 6543
-_FRESH = 1.0
-"""Seconds for which a connection that just worked is taken to work still: asking costs as much as a statement."""
+_DRIVERS: WeakKeyDictionary[Engine, Drivers] = WeakKeyDictionary()
 
 
 class DatabaseUrlError(ValueError):
@@ -63,13 +63,12 @@ def with_database(url: str, name: str) -> str:
 
 def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 10) -> AsyncEngine:
     """The engine for a DATABASE_URL. Connections that rested are checked before use, so a restarted server costs no failed errand."""
+    options: dict[str, Any] = {"application_name": "agente-ceo", "connect_timeout": 10}
     engine = create_async_engine(
-        normalise_url(url),
-        pool_size=pool_size,
-        max_overflow=max_overflow,
-        pool_recycle=1800,
-        connect_args={"application_name": "agente-ceo", "connect_timeout": 10},
+        normalise_url(url), pool_size=pool_size, max_overflow=max_overflow, pool_recycle=1800, connect_args=options
     )
+    drivers = Drivers(libpq_url(url), keep=pool_size, most=pool_size + max_overflow, **options)
+    _DRIVERS[engine.sync_engine] = drivers
 
     # Said after connecting, not as a start-up option: some poolers refuse options they do not know.
     @event.listens_for(engine.sync_engine, "connect")
@@ -78,6 +77,10 @@ def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 10) -> Asy
         cursor.execute("set time zone 'UTC'")
         cursor.close()
         connection.commit()
+
+    @event.listens_for(engine.sync_engine, "engine_disposed")
+    def disposed(_engine: Engine) -> None:  # pyright: ignore[reportUnusedFunction]
+        await_only(drivers.close())
 
     _checked(engine.sync_engine)
     return engine
@@ -93,7 +96,7 @@ def _checked(engine: Engine) -> None:
     @event.listens_for(engine, "checkout")
     def taken(connection: Any, record: Any, _proxy: Any) -> None:  # pyright: ignore[reportUnusedFunction]
         returned = record.info.get("returned")
-        if returned is None or time.monotonic() - returned < _FRESH:
+        if returned is None or time.monotonic() - returned < FRESH:
             return
         try:
             alive = engine.dialect.do_ping(connection)
@@ -103,26 +106,6 @@ def _checked(engine: Engine) -> None:
             raise InvalidatePoolError()
 
 
-@asynccontextmanager
-async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """`engine.begin()` for errands of few statements: connecting and beginning, committing and returning, in one step each."""
-    held = await greenlet_spawn(_open, engine.sync_engine)
-    conn = AsyncConnection(engine, held)
-    try:
-        yield conn
-        await greenlet_spawn(_close, held)
-    except BaseException:
-        # To its end even when the errand was cancelled: a connection must not go back in mid-transaction.
-        await asyncio.shield(asyncio.ensure_future(conn.close()))
-        raise
-
-
-def _open(engine: Engine) -> Connection:
-    held = engine.connect()
-    held.begin()
-    return held
-
-
-def _close(held: Connection) -> None:
-    held.commit()
-    held.close()
+def begin(engine: AsyncEngine) -> AbstractAsyncContextManager[Driver]:
+    """`engine.begin()` for errands of few statements, on the driver's own connection (runtime.db.drivers, runtime.db.wire)."""
+    return _DRIVERS[engine.sync_engine].begin()

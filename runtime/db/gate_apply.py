@@ -6,8 +6,6 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from knowledge.domain.action import (
     AddDealNote,
     GrantAutonomy,
@@ -29,7 +27,7 @@ from knowledge.domain.money import Money
 from runtime.db import grants, wire
 
 
-async def apply(conn: AsyncConnection, record: ActionRecord, result: dict[str, Any], now: datetime, crm_vendor: str) -> None:
+async def apply(conn: wire.Errand, record: ActionRecord, result: dict[str, Any], now: datetime, crm_vendor: str) -> None:
     """Dispatches on the action's type. Raises LookupError when the ledger lacks what the action was about."""
     action = record.action
     match action:
@@ -59,7 +57,7 @@ async def apply(conn: AsyncConnection, record: ActionRecord, result: dict[str, A
 
 
 async def _published(
-    conn: AsyncConnection, record: ActionRecord, action: PublishCampaign, result: dict[str, Any], now: datetime
+    conn: wire.Errand, record: ActionRecord, action: PublishCampaign, result: dict[str, Any], now: datetime
 ) -> None:
     campaign = result["campaign"]
     budget = campaign["daily_budget"] or action.daily_budget.model_dump()
@@ -117,7 +115,7 @@ async def _published(
 
 
 async def _change(
-    conn: AsyncConnection, record: ActionRecord, campaign_id: str, before: int | None, after: dict[str, Any], now: datetime
+    conn: wire.Errand, record: ActionRecord, campaign_id: str, before: int | None, after: dict[str, Any], now: datetime
 ) -> None:
     await wire.do(
         conn,
@@ -136,7 +134,7 @@ async def _change(
     )
 
 
-async def _seen(conn: AsyncConnection, record: ActionRecord, campaign_id: str, seen: Money | None, now: datetime) -> None:
+async def _seen(conn: wire.Errand, record: ActionRecord, campaign_id: str, seen: Money | None, now: datetime) -> None:
     """A budget that the platform showed and our ledger did not know: somebody set it by hand. It counts among the day's budgets."""
     if seen is not None:
         mark = uuid.uuid5(uuid.NAMESPACE_URL, f"budget-seen:{record.id}")
@@ -151,7 +149,7 @@ SEEN = (
 )
 
 
-async def _budget(conn: AsyncConnection, record: ActionRecord, action: SetBudget, result: dict[str, Any], now: datetime) -> None:
+async def _budget(conn: wire.Errand, record: ActionRecord, action: SetBudget, result: dict[str, Any], now: datetime) -> None:
     after = result["campaign"]["daily_budget"]
     if after is None:
         raise LookupError(f"the platform names no daily budget for {action.campaign_id} after the change")
@@ -176,7 +174,7 @@ async def _budget(conn: AsyncConnection, record: ActionRecord, action: SetBudget
 
 
 async def _status(
-    conn: AsyncConnection, record: ActionRecord, action: PauseCampaign | ResumeCampaign, result: dict[str, Any], now: datetime
+    conn: wire.Errand, record: ActionRecord, action: PauseCampaign | ResumeCampaign, result: dict[str, Any], now: datetime
 ) -> None:
     paused = isinstance(action, PauseCampaign)
     budget = result["campaign"].get("daily_budget")
@@ -200,7 +198,7 @@ async def _status(
     )
 
 
-async def _sent(conn: AsyncConnection, record: ActionRecord, action: SendMessage, result: dict[str, Any], now: datetime) -> None:
+async def _sent(conn: wire.Errand, record: ActionRecord, action: SendMessage, result: dict[str, Any], now: datetime) -> None:
     if action.author == "human":  # the desk told us of this message, so its row is there already
         await wire.do(
             conn,
@@ -238,7 +236,7 @@ async def _sent(conn: AsyncConnection, record: ActionRecord, action: SendMessage
         )
 
 
-async def _desk(conn: AsyncConnection, conversation_id: str, result: dict[str, Any]) -> None:
+async def _desk(conn: wire.Errand, conversation_id: str, result: dict[str, Any]) -> None:
     if "desk_conversation_id" in result:
         await wire.do(
             conn,
@@ -248,7 +246,7 @@ async def _desk(conn: AsyncConnection, conversation_id: str, result: dict[str, A
 
 
 async def _crm(
-    conn: AsyncConnection,
+    conn: wire.Errand,
     action: UpsertCompany | UpsertPerson | OpenDeal | AddDealNote,
     result: dict[str, Any],
     now: datetime,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, parse_action
 from knowledge.domain.books import ActionRecord, Refs, Status, Ticket, Vote
@@ -33,7 +33,7 @@ from runtime.db.operations import LiveEvents
 class PgGateTx:
     """knowledge.domain.books.GateTx on one Postgres connection."""
 
-    def __init__(self, conn: AsyncConnection, crm_vendor: str, law: LawBook) -> None:
+    def __init__(self, conn: wire.Errand, crm_vendor: str, law: LawBook) -> None:
         self.conn = conn
         self.live = LiveEvents(conn)
         self._crm_vendor = crm_vendor

@@ -8,8 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, Action, PublishCampaign
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
@@ -94,7 +92,7 @@ _REST = """
 
 
 async def complete(
-    conn: AsyncConnection,
+    conn: wire.Errand,
     facts: Facts,
     action: Action,
     platform: tuple[PlatformCampaign, ...] | None,
@@ -112,16 +110,16 @@ async def complete(
     return facts
 
 
-async def _rows(conn: AsyncConnection, sql: str, **params: Any) -> list[Any]:
+async def _rows(conn: wire.Errand, sql: str, **params: Any) -> list[Any]:
     return await wire.rows(conn, sql, params)
 
 
-async def _one(conn: AsyncConnection, sql: str, **params: Any) -> Any | None:
+async def _one(conn: wire.Errand, sql: str, **params: Any) -> Any | None:
     return await wire.one(conn, sql, params)
 
 
 async def _ledger_rows(
-    conn: AsyncConnection, action: CampaignAction, policy: Policy, at: Windows, now: datetime, excluding: str | None
+    conn: wire.Errand, action: CampaignAction, policy: Policy, at: Windows, now: datetime, excluding: str | None
 ) -> LedgerRows:
     campaigns = await _rows(
         conn,
@@ -185,7 +183,7 @@ def _words(action: CampaignAction) -> dict[str, Any]:
     }
 
 
-async def _conversation(conn: AsyncConnection, conversation_id: str) -> ConversationFacts | None:
+async def _conversation(conn: wire.Errand, conversation_id: str) -> ConversationFacts | None:
     row = await _one(
         conn,
         "select c.id, c.owner, c.epoch, c.last_inbound_at, l.opted_out_at from conversations c"

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import RowMapping, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import RowMapping
 
 from knowledge.domain.action import GrantAutonomy
 from knowledge.domain.books import ActionRecord
 from knowledge.domain.grant import GrantSpent, grant_of
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
+from runtime.db import wire
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, is_id
 from tools.autonomy_record import Case
 
@@ -36,7 +36,7 @@ def living_rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"expires_at": datetime.fromisoformat(row["expires_at"]).astimezone(UTC)} for row in found]
 
 
-async def use(conn: AsyncConnection, record: ActionRecord, now: datetime) -> None:
+async def use(conn: wire.Errand, record: ActionRecord, now: datetime) -> None:
     """Takes one from the count of the grant that an authorised action rests on; once per action, whatever is repeated.
 
     Raises GrantSpent, and the whole transaction with it, when the grant was used up, revoked or ended in between.
@@ -44,35 +44,32 @@ async def use(conn: AsyncConnection, record: ActionRecord, now: datetime) -> Non
     grant = grant_of(record.verdict)
     if grant is None:
         return
-    fresh = await conn.execute(
-        text("insert into grant_uses (action_id, grant_id, at) values (:action, :grant, :now) on conflict (action_id) do nothing"),
+    fresh = await wire.do(
+        conn,
+        "insert into grant_uses (action_id, grant_id, at) values (:action, :grant, :now) on conflict (action_id) do nothing",
         {"action": record.id, "grant": grant, "now": now},
     )
-    if fresh.rowcount != 1:
+    if fresh != 1:
         return
-    taken = await conn.execute(
-        text(
-            "update grants set used = used + 1 where id = :grant and used < max_count and revoked_at is null and expires_at > :now"
-        ),
+    taken = await wire.do(
+        conn,
+        "update grants set used = used + 1 where id = :grant and used < max_count and revoked_at is null and expires_at > :now",
         {"grant": grant, "now": now},
     )
-    if taken.rowcount != 1:
+    if taken != 1:
         raise GrantSpent(f"grant {grant}: nothing of it is left for action {record.id}")
 
 
-async def give(conn: AsyncConnection, record: ActionRecord, action: GrantAutonomy, now: datetime) -> None:
+async def give(conn: wire.Errand, record: ActionRecord, action: GrantAutonomy, now: datetime) -> None:
     """The grant that a manager approved; its id is the action's own, so that giving it twice is giving it once."""
-    by = (
-        await conn.execute(text("select decided_by from approvals where action_id = :id"), {"id": record.id})
-    ).scalar_one_or_none()
-    if by is None:
+    approval = await wire.one(conn, "select decided_by from approvals where action_id = :id", {"id": record.id})
+    if approval is None or approval["decided_by"] is None:
         raise LookupError(f"action {record.id}: nobody approved this grant")
-    await conn.execute(
-        text(
-            "insert into grants (id, workspace, action_kind, level, max_amount_minor, currency, max_change, max_count, action_id,"
-            " proposed_by, granted_by, granted_at, expires_at) values (:id, :workspace, :kind, :level, :minor, :currency, :change,"
-            " :count, :action, :proposed, :granted, :now, :expires) on conflict (action_id) do nothing"
-        ),
+    await wire.do(
+        conn,
+        "insert into grants (id, workspace, action_kind, level, max_amount_minor, currency, max_change, max_count, action_id,"
+        " proposed_by, granted_by, granted_at, expires_at) values (:id, :workspace, :kind, :level, :minor, :currency, :change,"
+        " :count, :action, :proposed, :granted, :now, :expires) on conflict (action_id) do nothing",
         {
             "id": uuid.uuid5(uuid.NAMESPACE_URL, f"grant:{record.id}"),
             "workspace": action.workspace,
@@ -84,7 +81,7 @@ async def give(conn: AsyncConnection, record: ActionRecord, action: GrantAutonom
             "count": action.max_count,
             "action": record.id,
             "proposed": str(record.proposer),
-            "granted": by,
+            "granted": approval["decided_by"],
             "now": now,
             "expires": action.expires_at,
         },

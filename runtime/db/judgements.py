@@ -12,11 +12,9 @@ from datetime import datetime
 from functools import cache
 from importlib import resources
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from knowledge.domain.chain import judgement_hash, sha256
 from knowledge.domain.policy import Policy
+from runtime.db import wire
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class LawBook:
         kept = self._known.get(version)
         return kept.hash if kept else ""
 
-    async def keep(self, conn: AsyncConnection, judged: Iterable[Judged]) -> list[str]:
+    async def keep(self, conn: wire.Errand, judged: Iterable[Judged]) -> list[str]:
         """Writes down the policies of these judgements that are not known to be there. `settle` the result once it is committed.
 
         Called under the audit log's lock, so that two processes with a new policy never wait for each other crosswise.
@@ -100,13 +98,14 @@ class LawBook:
         self._kept.update(versions)
 
 
-async def keep_policy(conn: AsyncConnection, policy: Policy, at: datetime) -> None:
+async def keep_policy(conn: wire.Errand, policy: Policy, at: datetime) -> None:
     """Writes a policy down unless it is there. Append to the audit log before it in the same transaction (see LawBook.keep)."""
     await _keep(conn, KeptPolicy.of(policy), at)
 
 
-async def _keep(conn: AsyncConnection, kept: KeptPolicy, at: datetime) -> None:
-    await conn.execute(
-        text("insert into policies (version, document, first_seen_at) values (:version, :document, :at) on conflict do nothing"),
+async def _keep(conn: wire.Errand, kept: KeptPolicy, at: datetime) -> None:
+    await wire.do(
+        conn,
+        "insert into policies (version, document, first_seen_at) values (:version, :document, :at) on conflict do nothing",
         {"version": kept.version, "document": kept.document, "at": at},
     )

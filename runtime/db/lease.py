@@ -14,14 +14,18 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from runtime.db import wire
+
 SPACE = 0x0CE0
 """First half of the two-part advisory lock keys of incarnations; slots use the next number."""
 
 
-async def alive(conn: AsyncConnection, incarnation: str) -> bool:
+async def alive(conn: wire.Errand, incarnation: str) -> bool:
     """Whether the process of that incarnation still holds its lock. Asked inside a transaction; leaves no lock behind it."""
-    row = await conn.execute(text("select pg_try_advisory_xact_lock(:space, hashtext(:id))"), {"space": SPACE, "id": incarnation})
-    return not bool(row.scalar_one())
+    asked = {"space": SPACE, "id": incarnation}
+    row = await wire.one(conn, "select pg_try_advisory_xact_lock(cast(:space as int), hashtext(:id)) as free", asked)
+    assert row is not None
+    return not row["free"]
 
 
 class Lease:

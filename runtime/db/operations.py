@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.message import Message
 from runtime.db import wire
@@ -88,7 +87,7 @@ class LiveEvents(Repository):
     """Table live_events. Events are numbered at commit (by a trigger), so that a page resuming after a number misses none;
     listeners are woken by NOTIFY on the channel `live_events` with the event's kind."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: wire.Errand) -> None:
         super().__init__(connection)
         self._held: list[tuple[str, Any, datetime]] = []
 

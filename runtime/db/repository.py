@@ -12,6 +12,7 @@ from sqlalchemy import CursorResult, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.money import Money
+from runtime.db import wire
 
 DEFAULT_WORKSPACE = "default"
 
@@ -54,12 +55,14 @@ def as_json(value: Any) -> Jsonb:
 class Repository:
     """One aggregate's tables, on one transaction's connection. Ids go in and come out as strings."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: wire.Errand) -> None:
         self.connection = connection
 
     async def run(self, sql: str, **values: Any) -> int:
         """Executes and returns the number of rows touched."""
-        return (await self._execute(sql, values)).rowcount
+        if isinstance(self.connection, AsyncConnection):
+            return (await _execute(self.connection, sql, values)).rowcount
+        return await wire.do(self.connection, sql, _safe(values))
 
     async def once(self, sql: str, **values: Any) -> bool:
         """Executes and says whether exactly one row was touched."""
@@ -67,16 +70,24 @@ class Repository:
 
     async def one(self, sql: str, **values: Any) -> RowMapping | None:
         """The first row, or None."""
-        return (await self._execute(sql, values)).mappings().first()
+        rows = await self.all(sql, **values)
+        return rows[0] if rows else None
 
     async def all(self, sql: str, **values: Any) -> Sequence[RowMapping]:
         """Every row."""
-        return (await self._execute(sql, values)).mappings().all()
+        if isinstance(self.connection, AsyncConnection):
+            return (await _execute(self.connection, sql, values)).mappings().all()
+        rows = await wire.rows(self.connection, sql, _safe(values))
+        return cast(Sequence[RowMapping], rows)  # mappings of columns, as the others
 
     async def lock(self, name: str) -> None:
         """Holds a named lock until the transaction ends; whoever asks for the same name waits."""
-        await self._execute("select pg_advisory_xact_lock(hashtextextended(:name, 0))", {"name": name})
+        await self.run("select pg_advisory_xact_lock(hashtextextended(:name, 0))", name=name)
 
-    async def _execute(self, sql: str, values: dict[str, Any]) -> CursorResult[Any]:
-        safe = {key: value if isinstance(value, Jsonb) else _clean(value) for key, value in values.items()}
-        return cast(CursorResult[Any], await self.connection.execute(text(sql), safe))
+
+def _safe(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value if isinstance(value, Jsonb) else _clean(value) for key, value in values.items()}
+
+
+async def _execute(connection: AsyncConnection, sql: str, values: dict[str, Any]) -> CursorResult[Any]:
+    return cast(CursorResult[Any], await connection.execute(text(sql), _safe(values)))

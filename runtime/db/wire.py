@@ -2,7 +2,8 @@
 
 SQLAlchemy's layer over a plain statement (its parsing, cache key, result metadata, two greenlet switches a wait) costs more processor
 time than the statement does. The gate runs some twenty statements a pass and uses nothing of that layer, so that it speaks to the
-driver itself; connections, transactions and pooling stay SQLAlchemy's. Statements are spelled as elsewhere: `:name` is a parameter.
+driver itself, on a connection of runtime.db.drivers or on the one that a transaction of SQLAlchemy's holds. Statements are spelled as
+elsewhere: `:name` is a parameter.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from psycopg import AsyncConnection as Driver
 from psycopg import AsyncCursor, Error
 from psycopg.rows import dict_row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from runtime.db.drivers import Driver
+
+Errand = Driver | AsyncConnection
+"""The open transaction of an errand: the driver's own, or SQLAlchemy's."""
 Row = dict[str, Any]
 NONE: Mapping[str, Any] = {}
 
@@ -30,10 +34,13 @@ def spelled(sql: str) -> bytes:
     return _NAME.sub(r"%(\1)s", sql.replace("%", "%%")).encode()
 
 
-async def _run(conn: AsyncConnection, sql: str, values: Mapping[str, Any]) -> AsyncCursor[Row]:
-    held = conn.sync_connection
-    assert held is not None, "an errand's connection is open"
-    driver: Driver[Any] | Any = held.connection.driver_connection
+async def _run(conn: Errand, sql: str, values: Mapping[str, Any]) -> AsyncCursor[Row]:
+    if isinstance(conn, AsyncConnection):
+        held = conn.sync_connection
+        assert held is not None, "an errand's connection is open"
+        driver: Driver | Any = held.connection.driver_connection
+    else:
+        driver = conn
     cursor: AsyncCursor[Row] = driver.cursor(row_factory=dict_row)
     try:
         return await cursor.execute(spelled(sql), values)
@@ -41,16 +48,16 @@ async def _run(conn: AsyncConnection, sql: str, values: Mapping[str, Any]) -> As
         raise DBAPIError.instance(sql, values, error, Error) from error
 
 
-async def rows(conn: AsyncConnection, sql: str, values: Mapping[str, Any] = NONE) -> list[Row]:
+async def rows(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> list[Row]:
     """Every row, as a mapping of its columns."""
     return await (await _run(conn, sql, values)).fetchall()
 
 
-async def one(conn: AsyncConnection, sql: str, values: Mapping[str, Any] = NONE) -> Row | None:
+async def one(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> Row | None:
     """The first row, or None."""
     return await (await _run(conn, sql, values)).fetchone()
 
 
-async def do(conn: AsyncConnection, sql: str, values: Mapping[str, Any] = NONE) -> int:
+async def do(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> int:
     """Executes and returns the number of rows touched."""
     return (await _run(conn, sql, values)).rowcount

@@ -92,11 +92,10 @@ async def test_an_errand_of_the_gate_commits_whole_or_not_at_all_also_when_it_is
         await cancelled
     async with begin(database.engine) as conn:
         assert await wire.rows(conn, "select kind from live_events") == [{"kind": "kept"}]
-    assert database.engine.sync_engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 async def test_a_connection_that_died_while_it_rested_costs_no_errand(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.db.engine._FRESH", 0.0)  # every connection counts as rested
+    monkeypatch.setattr("runtime.db.drivers.FRESH", 0.0)  # every connection counts as rested
     async with begin(database.engine) as conn:
         mine = await wire.one(conn, "select pg_backend_pid() as pid")
     assert mine is not None
@@ -111,3 +110,28 @@ async def test_a_connection_that_died_while_it_rested_costs_no_errand(database: 
     await killer.dispose()
     async with begin(database.engine) as conn:
         assert await wire.one(conn, "select 1 as one") == {"one": 1}
+
+
+async def test_the_gates_connections_are_as_many_as_the_engine_may_have_and_are_closed_with_it(database: Database) -> None:
+    engine = make_engine(database.engine.url.render_as_string(hide_password=False), pool_size=1, max_overflow=1)
+    pids: set[int] = set()
+
+    async def errand() -> None:
+        async with begin(engine) as conn:
+            row = await wire.one(conn, "select pg_backend_pid() as pid, pg_sleep(0.02)")
+            assert row is not None
+            pids.add(row["pid"])
+
+    async def left() -> list[wire.Row]:
+        async with database.engine.connect() as conn:
+            return await wire.rows(conn, "select pid from pg_stat_activity where pid = any(:pids)", {"pids": sorted(pids)})
+
+    await asyncio.gather(*(errand() for _ in range(6)))
+    assert len(pids) <= 4, "two at a time; of those only one is kept, the other is opened anew"
+    assert len(await left()) == 1
+    await engine.dispose()
+    for _ in range(50):
+        if not await left():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("a connection was left open")
