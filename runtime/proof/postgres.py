@@ -51,10 +51,15 @@ class Hand:
         with contextlib.suppress(ConnectionError):
             while line := await reader.readline():
                 number, answer = json.loads(line)
-                self._asked.pop(number).set_result(answer)
+                self._tell(self._asked.pop(number), answer)
         while self._asked:
-            self._asked.popitem()[1].set_result(None)
+            self._tell(self._asked.popitem()[1], None)
         self._writer.close()
+
+    @staticmethod
+    def _tell(asker: asyncio.Future[dict[str, Any] | None], answer: dict[str, Any] | None) -> None:
+        if not asker.done():  # whoever asked may have been interrupted
+            asker.set_result(answer)
 
     async def ask(self, command: dict[str, Any]) -> dict[str, Any] | None:
         """The worker's answer; None when it died over it."""
