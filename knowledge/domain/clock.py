@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -57,3 +59,23 @@ def week_bounds(moment: datetime, zone: str) -> tuple[datetime, datetime]:
     local = moment.astimezone(ZoneInfo(zone))
     monday = (local - timedelta(days=local.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
     return monday.astimezone(UTC), (monday + timedelta(days=7)).astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One local day with its bounds in UTC: start inclusive, end exclusive."""
+
+    date: date
+    start: datetime
+    end: datetime
+
+
+@lru_cache(maxsize=64)
+def days_between(since: date, until: date, zone: str) -> tuple[Day, ...]:
+    """The local days from `since` up to and without `until`, oldest first."""
+    found: list[Day] = []
+    while since < until:
+        noon = datetime(since.year, since.month, since.day, 12, tzinfo=ZoneInfo(zone))
+        found.append(Day(since, *day_bounds(noon, zone)))
+        since += timedelta(days=1)
+    return tuple(found)

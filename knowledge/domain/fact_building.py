@@ -8,15 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import ROUND_CEILING
 from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from knowledge.domain.action import PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.campaign import PlatformCampaign
-from knowledge.domain.clock import day_bounds, week_bounds
+from knowledge.domain.clock import Day, day_bounds, days_between, week_bounds
 from knowledge.domain.fact_currency import Converter
-from knowledge.domain.facts import BudgetFacts, CampaignFacts, Exposure, Facts, LastRaise, Listed, Rejection, Reservation
+from knowledge.domain.facts import (
+    BudgetFacts,
+    CampaignFacts,
+    Exposure,
+    Facts,
+    LastRaise,
+    Listed,
+    Rejection,
+    Reservation,
+    UnreadDay,
+)
 from knowledge.domain.grant import GrantFact
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Guardrails, Policy
@@ -27,6 +38,7 @@ LIVE = ("active", "in_review", "with_issues", "unknown")
 """Deliveries that may spend. Unknown counts: doubt is never room."""
 COUNTED = ("authorised", "executing", "unknown", "done")
 ADJUSTMENTS = ("campaign.set_budget", "campaign.pause", "campaign.resume")
+CHANGES = (*ADJUSTMENTS, "campaign.publish")
 
 RAISE_MEMORY = timedelta(days=14)
 """How long a raise is answerable for what the ROAS does: after that, seasons and creatives have changed more than it did."""
@@ -51,6 +63,8 @@ class Windows:
     """Where the policy's sliding window of cumulative raises begins."""
     rejected_since: datetime
     raised_since: datetime
+    past: tuple[Day, ...] = ()
+    """The days of this week before today."""
 
     @classmethod
     def at(cls, now: datetime, zone: str, guardrails: Guardrails | None = None) -> Windows:
@@ -73,6 +87,7 @@ class Windows:
             now - timedelta(days=days),
             now - timedelta(hours=memory),
             now - RAISE_MEMORY,
+            days_between(monday, today, zone),
         )
 
 
@@ -107,6 +122,9 @@ class LedgerRows:
     """Living grants for the action's kind: id action_kind max_amount_minor currency max_change left expires_at rejections_in_row."""
     rates: Sequence[Rate] = ()
     """Exchange rates that are recent enough; rows of another currency than the policy's are converted by them."""
+    unread: Sequence[Row] = ()
+    """Campaigns of ours that ran on a day of this week which nobody has read since it ended: campaign_id platform day currency
+    highest_then (the highest budget in force that day) spent_then (as far as it was measured), by day and campaign."""
 
 
 def campaign_facts(
@@ -121,7 +139,8 @@ def campaign_facts(
     unreadable = list[str]()
     native, exchange = {r["id"]: r for r in rows.campaigns}, Converter(policy, at.today, rows.rates)
     rows = replace(
-        rows, campaigns=exchange.rows(rows.campaigns), held=exchange.rows(rows.held), spent=exchange.rows(rows.spent)
+        rows, campaigns=exchange.rows(rows.campaigns), held=exchange.rows(rows.held), spent=exchange.rows(rows.spent),
+        unread=exchange.rows(rows.unread),
     )  # fmt: skip
     own_words = {(p.platform, p.external_id): p.daily_budget for p in platform or ()}
     fresh = {(p.platform, p.external_id): exchange.campaign(p) for p in platform or ()}
@@ -220,6 +239,7 @@ def campaign_facts(
             "rates": tuple(exchange.used[pair] for pair in sorted(exchange.used)),
             "blacklist": tuple(Listed.model_validate(dict(row)) for row in rows.listed),
             "unreadable": tuple(sorted(set(unreadable))),
+        unread_days=_unread(rows.unread, policy),
         }
     )
 
@@ -262,6 +282,20 @@ def _rejection(row: Row) -> Rejection:
         direction=direction,
         by=row["by"],
         reason=row["reason"],
+def _unread(rows: Sequence[Row], policy: Policy) -> tuple[UnreadDay, ...]:
+    """What nobody has measured yet counts at its worst: by its highest budget, overspend included, less what is known already."""
+    found: list[UnreadDay] = []
+    for row in rows:
+        if row["currency"] != policy.currency or row["highest_then"] is None:
+            continue  # without a rate, or without any budget, the campaign itself is named as unreadable
+        worst = _money(row["highest_then"], policy).times(policy.multiplier(row["platform"]), ROUND_CEILING)
+        assumed = worst.minor - int(row["spent_then"])
+        if assumed > 0:
+            where = {"campaign_id": row["campaign_id"], "platform": row["platform"], "day": row["day"]}
+            found.append(UnreadDay(**where, assumed=_money(assumed, policy)))
+    return tuple(found)
+
+
         at=row["at"],
     )
 

@@ -22,7 +22,8 @@ Row = Mapping[str, Any]
 SPENT = (
     "daily_budget_minor", "launch_budget_minor", "spent_today", "spend7", "highest_today", "day_from_minor", "day_to_minor",
     "window_from_minor", "window_to_minor", "day_ago_minor", "first_to_minor", "raise_from_minor", "raise_to_minor",
-    "raise_spend_before", "raise_spend_since", "before", "today", "exposure_minor",
+    "raise_spend_before", "raise_spend_since", "before", "today", "exposure_minor", "highest_then",
+    "spent_then",
 )  # fmt: skip
 EARNED = ("revenue7", "raise_revenue_before", "raise_revenue_since")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
@@ -126,6 +126,16 @@ class Reservation(_Fact):
     daily_budget: Money
 
 
+class UnreadDay(_Fact):
+    """A past day of this week on which a campaign of ours ran, and whose figures nobody has read since it ended. `assumed` is what it
+    may have cost beyond what was measured while it lasted: its highest budget, overspend counted."""
+
+    campaign_id: str
+    platform: Platform
+    day: date
+    assumed: Money
+
+
 class BudgetFacts(_Fact):
     """The workspace's books for the account-local day and week, read under the budget lock."""
 
@@ -136,6 +146,8 @@ class BudgetFacts(_Fact):
     adjustments_today: int
     spent_week_by_platform: dict[Platform, Money] | None = None
     """Spent in this week before today per platform, campaigns that are gone included; None when it was not summed."""
+    unread_days: tuple[UnreadDay, ...] = ()
+    """What the days of this week that nobody has read may have cost. No part of the measured sums: it comes on top of them."""
 
 
 class Rejection(_Fact):

@@ -104,6 +104,15 @@ class Analytics(Repository):
             workspace=workspace, at=at, rows=as_json([_flat(row) for row in latest.values()]),
         )  # fmt: skip
 
+    async def day_read(self, platform: Platform, days: Sequence[date], *, at: datetime, workspace: str = DEFAULT_WORKSPACE) -> None:
+        """The receipt for days whose figures were read whole after they had ended, in the transaction that writes the figures."""
+        await self.run(
+            """insert into days_read (workspace, platform, day, read_at)
+               select :workspace, :platform, day, :at from unnest(cast(:days as date[])) as d(day)
+               on conflict (workspace, platform, day) do update set read_at = greatest(days_read.read_at, excluded.read_at)""",
+            workspace=workspace, platform=platform, days=list(days), at=at,
+        )  # fmt: skip
+
     async def days(
         self, since: date, until: date, *, campaign_id: str | None = None, workspace: str = DEFAULT_WORKSPACE
     ) -> list[CampaignDay]:

@@ -10,13 +10,11 @@ from typing import Any
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, Action, PublishCampaign
 from knowledge.domain.campaign import PlatformCampaign
-from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
+from knowledge.domain.fact_building import ADJUSTMENTS, CHANGES, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
 from knowledge.domain.facts import ConversationFacts, Facts
 from knowledge.domain.policy import Policy
 from knowledge.domain.rates import Rate
-from runtime.db import grants, wire
-
-CHANGES = (*ADJUSTMENTS, "campaign.publish")
+from runtime.db import grants, unread_days, wire
 
 _CAMPAIGNS = """
 select c.id, c.platform, c.name, c.external_id, c.status, c.delivery, c.currency, c.daily_budget_minor, c.launch_budget_minor,
@@ -137,12 +135,13 @@ async def _ledger_rows(
     )
     rest = await _one(
         conn,
-        (_PUBLICATION if isinstance(action, PublishCampaign) else _NO_PUBLICATION) + _REST + grants.LIVING,
+        (_PUBLICATION if isinstance(action, PublishCampaign) else _NO_PUBLICATION) + _REST + unread_days.WHICH + grants.LIVING,
         workspace=action.workspace,
         currency=policy.currency,
         monday=at.monday,
         today=at.today,
         kinds=list(CHANGES),
+        past=[day.date for day in at.past],
         counted=list(COUNTED),
         day_start=at.day_start,
         day_end=at.day_end,
@@ -157,6 +156,7 @@ async def _ledger_rows(
     assert rest is not None  # a select without a table has one row
     spent, moves = rest["spent"], rest["moves"]
     return LedgerRows(
+    unread = unread_days.named(rest["unread"], at.past)
         campaigns=campaigns,
         held=rest["held"],
         week_spent=sum(row["before"] for row in spent),
@@ -169,6 +169,7 @@ async def _ledger_rows(
         grants=grants.living_rows(rest["grants"]),
         rates=[Rate.model_validate(r) for r in rest["rates"]],
     )
+        unread=await unread_days.unread_rows(conn, action.workspace, unread),
 
 
 def _words(action: CampaignAction) -> dict[str, Any]:

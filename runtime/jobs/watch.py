@@ -109,6 +109,7 @@ async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
         publishing = await books.in_hand(platform, workspace=policy.workspace)
         if seen is not None:
             await tx.analytics.upsert(rows, at=at, workspace=policy.workspace)
+            await tx.analytics.day_read(platform, [today - timedelta(days=1)], at=at, workspace=policy.workspace)
             for campaign in seen.values():
                 await tx.campaigns.synced(campaign)
     if seen is not None:

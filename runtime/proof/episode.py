@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from knowledge.domain.action import (
@@ -27,6 +27,9 @@ from runtime.proof.managers import Managers
 from runtime.proof.memory_books import Talk
 from runtime.proof.world import WRITE_FAULTS, Died
 from tools.gate import Gate, Receipt
+
+LATE = 0.3
+"""How often a platform's figures of a day are not there when the day is over."""
 
 
 class Episode(Managers):
@@ -79,20 +82,42 @@ class Episode(Managers):
             if until < end:
                 self.clock.set(until)
                 return
+            late = [platform for platform in PLATFORMS if self.weather.random() < LATE]
             for unit in self.judge.units.values():
                 self.judge.spend(unit, today, self.chance)
-                self._report(unit)
+                if unit.platform not in late:
+                    self._report(unit, today)
             self.clock.set(end)
             self.judge.begin_day()
+            for platform in PLATFORMS:
+                if platform not in late:
+                    self._whole(platform, today)
+                    if self.weather.random() < 0.5:  # what was missing comes in with it, or later, or never
+                        self._catch_up(platform)
 
-    def _report(self, unit: Unit) -> None:
-        """The platform's figures of today reach the ledger."""
-        today = self.judge.today()
+    def _report(self, unit: Unit, day: date) -> None:
+        """The platform's figures of a day reach the ledger."""
         row = self.books.one("campaigns", unit.campaign_id)
         ours = unit.campaign_id if row is not None and row["external_id"] == unit.external_id else None
-        if today in unit.spent:
-            minor = unit.reported[today] = unit.spent[today]
-            self.books.put_spend(ours, unit.platform, unit.external_id, today, brl(minor), revenue=minor * 2, impressions=2000)
+        if day in unit.spent:
+            minor = unit.reported[day] = unit.spent[day]
+            self.books.put_spend(ours, unit.platform, unit.external_id, day, brl(minor), revenue=minor * 2, impressions=2000)
+
+    def _whole(self, platform: str, day: date) -> None:
+        """The figures of a day that is over were read: from now on the house knows what it has cost."""
+        self.books.put_read(platform, day)
+        self.judge.read[platform, day] = self.clock.now()
+
+    def _catch_up(self, platform: str) -> None:
+        """Late figures: everything of the last days is read again, and what was missing comes in."""
+        today = self.judge.today()
+        for day in (today - timedelta(days=n) for n in range(7, 0, -1)):
+            if (platform, day) not in self.judge.read:
+                for unit in self.judge.units.values():
+                    if unit.platform == platform:
+                        self._report(unit, day)
+                self._whole(platform, day)
+                self.counts["late days"] += 1
 
     async def op_seconds(self, chance: random.Random) -> None:
         self._pass(timedelta(seconds=chance.choice((5, 61, 200))))
@@ -114,7 +139,11 @@ class Episode(Managers):
             unit = chance.choice(list(self.judge.units.values()))
             self.judge.spend(unit, self.judge.today(), chance)
             if chance.random() < 0.7:
-                self._report(unit)
+                self._report(unit, self.judge.today())
+
+    async def op_figures(self, chance: random.Random) -> None:
+        """What the platforms still owe of past days comes in."""
+        self._catch_up(chance.choice(PLATFORMS))
 
     async def _care(self, gate: Gate) -> None:
         await self._by(gate, gate.expire_due())
@@ -268,7 +297,7 @@ RACERS = ("propose", "propose", "propose", "approve", "approve", "reject", "edit
 _WEIGHTED: dict[str, int] = {
     "propose": 30, "repeat": 5, "spree": 2, "crowd": 2, "approve_all": 2, "approve": 16, "reject": 3, "withdraw": 2, "edit": 4, "extend": 2, "act_early": 3,
     "undo": 3, "undo_batch": 1, "kill": 2, "lift": 8, "seconds": 4, "minutes": 4, "hours": 2, "border": 1, "spend": 4, "care": 6,
-    "weather": 5, "fair_weather": 2, "lost_answers": 2, "by_hand": 3, "talk": 5, "race": 9, "death": 4,
+    "figures": 1, "weather": 5, "fair_weather": 2, "lost_answers": 2, "by_hand": 3, "talk": 5, "race": 9, "death": 4,
     "with_a_broken_rule": 1, "with_an_unreadable_platform": 2,
 }  # fmt: skip
 OPS, WEIGHTS = list(_WEIGHTED), list(_WEIGHTED.values())

@@ -53,6 +53,7 @@ class EpisodeHouse:
 
     def __init__(self, seed: int, policy: Policy | None = None) -> None:
         self.chance = random.Random(seed)
+        self.weather = random.Random(f"{seed}: figures")
         self.policy = policy or some_policy(self.chance)
         self.clock = SettableClock(START + timedelta(minutes=self.chance.randrange(7 * 24 * 60)))
         self.books = MemoryBooks()
@@ -103,6 +104,11 @@ class EpisodeHouse:
             self.judge.units[platform, unit.external_id] = unit
             launched = now - timedelta(hours=self.chance.choice((10, 100)))
             self.books.put_campaign(name, platform, unit.external_id, brl(budget), launched)
+        today = self.judge.today()
+        for platform in PLATFORMS:  # what was before is known: it has cost nothing
+            for day in (today - timedelta(days=n) for n in range(1, 8)):
+                self.books.put_read(platform, day)
+                self.judge.read[platform, day] = now
         for number in range(2):
             talk = Talk(f"talk-{number}", f"lead-{number}", last_inbound_at=now, address=f"55119{number}")
             self.books.put_conversation(talk)

@@ -44,6 +44,8 @@ class Unit:
     peak: int = 0
     spent: dict[date, int] = field(default_factory=dict[date, int])
     reported: dict[date, int] = field(default_factory=dict[date, int])
+    closing: dict[date, int] = field(default_factory=dict[date, int])
+    """What a day could have cost as far as the gate may know until somebody reads the day: its worst, or what was reported of it."""
     budgets: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
     hand_at: datetime | None = None
     learned: datetime | None = None
@@ -85,6 +87,8 @@ class Judge:
         """a request made by widening another one -> who did that"""
         self.talks: dict[str, tuple[str, int]] = {}
         self._raised: dict[str, datetime] = {}
+        self.read: dict[tuple[str, date], datetime] = {}
+        """(platform, day) -> when its figures were read whole, after it had ended"""
         self.performed: Counter[str] = Counter()
         self.written: dict[str, Unit] = {}
         self.commits = 0
@@ -121,15 +125,26 @@ class Judge:
             return self._times(unit, unit.unlearned)
         return self.worst(unit, by_hand=read)
 
-    def spent_before_today(self) -> int:
-        """Reported spend of the account-local week before today."""
+    def spent_before_today(self, decided_at: datetime) -> int:
+        """What the account-local week before today must count as: reported where the day had been read when it was decided, and the
+        worst of every day that nobody had read."""
         today = self.today()
         monday = today - timedelta(days=today.weekday())
-        return sum(m for u in self.units.values() for d, m in u.reported.items() if monday <= d < today)
+        days = [monday + timedelta(days=n) for n in range((today - monday).days)]
+        return sum(self._counted_then(unit, day, decided_at) for unit in self.units.values() for day in days)
+
+    def _counted_then(self, unit: Unit, day: date, decided_at: datetime) -> int:
+        reported, closing = unit.reported.get(day, 0), unit.closing.get(day, 0)
+        read = self.read.get((unit.platform, day))
+        if read == decided_at:  # of two things in one moment nobody can tell which was first
+            return min(reported, closing)
+        return reported if read is not None and read < decided_at else closing
 
     def begin_day(self) -> None:
-        """A new local day: what ran yesterday may spend anew, by the budget that is in force now."""
+        """A new local day: what ran yesterday may spend anew, by the budget that is in force now. Call after the midnight."""
+        over = self.today() - timedelta(days=1)
         for unit in self.units.values():
+            unit.closing[over] = max(self.worst(unit, by_hand=False) if unit.campaign_id else 0, unit.reported.get(over, 0))
             unit.floor = min(unit.budget, unit.known) if unit.on and unit.known_on else 0
             unit.unlearned = 0
             unit.peak = unit.budget if unit.on else 0
@@ -337,7 +352,7 @@ class Judge:
         alone = self._times(unit, max(unit.floor, unit.budget))
         if alone > self.policy.campaign_cap("day").minor:
             self.breach(f"daily cap of {unit.external_id}: {alone} by action {permit.action_id}")
-        week = self.spent_before_today() + day
+        week = self.spent_before_today(known.decided_at) + day
         if week > limits.weekly_cap.minor and self._same_day(known.decided_at):
             self.breach(f"weekly cap: {week} of {limits.weekly_cap.minor} by action {permit.action_id}")
         if isinstance(known.action, PublishCampaign | SetBudget) and unit.budget > limits.max_campaign_budget.minor:

@@ -434,3 +434,7 @@ class MemoryBooks:
 
     def put_conversation(self, talk: Talk) -> None:
         self.store.rows("conversations")[talk.id] = talk
+    def put_read(self, platform: str, day: date, *, workspace: str = "default") -> None:
+        """The platform's figures of a day were read whole after it had ended."""
+        self.store.rows("days_read")[workspace, platform, day] = True
+

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from knowledge.domain.action import PublishCampaign
+from knowledge.domain.action import CAMPAIGN, PublishCampaign, SetBudget
 from knowledge.domain.books import ActionRecord
-from knowledge.domain.fact_building import ADJUSTMENTS, COUNTED, CampaignAction, LedgerRows, Windows
+from knowledge.domain.clock import Day
+from knowledge.domain.fact_building import ADJUSTMENTS, CHANGES, COUNTED, LIVE, RUNNING, CampaignAction, LedgerRows, Windows
+from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from runtime.proof.store import Transaction
 
-CHANGES = (*ADJUSTMENTS, "campaign.publish")
 _NO_RAISE = {
     "last_raise_at": None, "raise_from_minor": None, "raise_to_minor": None, "raise_spend_before": 0, "raise_revenue_before": 0,
     "raise_spend_since": 0, "raise_revenue_since": 0, "raise_impressions_since": 0,
@@ -73,7 +74,63 @@ def ledger_rows(rows: Transaction, action: CampaignAction, policy: Policy, at: W
         rejections=noes,
         listed=_listed(rows, action),
         grants=_grants(rows, action, at, excluding),
+        unread=_unread(rows, workspace, at),
     )
+
+
+def _unread(rows: Transaction, workspace: str, at: Windows) -> list[dict[str, Any]]:
+    """Who of ours may have spent on a day that nobody has read: the twin of runtime.db.unread_days."""
+    ours = sorted((c for c in rows.scan("campaigns") if c["workspace"] == workspace), key=lambda c: c["id"].encode())
+    unread = [
+        (campaign, day)
+        for day in at.past
+        for campaign in ours
+        if rows.get("days_read", (workspace, campaign["platform"], day.date)) is None
+    ]
+    if not unread:
+        return []
+    actions: dict[str, list[ActionRecord]] = {}
+    records: Iterator[ActionRecord] = rows.scan("actions")
+    for a in records:
+        if isinstance(a.action, CAMPAIGN) and a.action.kind in CHANGES and a.status in COUNTED:
+            actions.setdefault(a.action.campaign_id, []).append(a)
+    made = (_ran(rows, campaign, day, actions.get(campaign["id"], [])) for campaign, day in unread)
+    return [row for row in made if row is not None]
+
+
+def _ran(rows: Transaction, campaign: Mapping[str, Any], day: Day, actions: list[ActionRecord]) -> dict[str, Any] | None:
+    in_hand = [a.action for a in actions if a.decided_at < day.end and (a.closed_at is None or a.closed_at >= day.start)]
+    if not in_hand and not _running_on(campaign, day, actions):
+        return None
+    changes = [x for x in rows.get("budget_changes", campaign["id"]) or () if x["currency"] == campaign["currency"]]
+    changes.sort(key=lambda x: x["at"])
+    before = [x["to_minor"] for x in changes if x["at"] < day.start][-1:]
+    after = [x["from_minor"] for x in changes if x["at"] >= day.start][:1]
+    within = [minor for x in changes if day.start <= x["at"] < day.end for minor in (x["from_minor"], x["to_minor"])]
+    known = [minor for minor in (*before, *after, *within) if minor is not None] or [campaign["daily_budget_minor"]]
+    budgets: list[Money] = [a.daily_budget for a in in_hand if isinstance(a, PublishCampaign | SetBudget)]
+    known += [budget.minor for budget in budgets if budget.currency == campaign["currency"]]
+    spent = rows.get("analytics", (campaign["platform"], campaign["external_id"], day.date))
+    same = spent is not None and spent["currency"] == campaign["currency"]
+    return {
+        "campaign_id": campaign["id"],
+        "platform": campaign["platform"],
+        "day": day.date,
+        "currency": campaign["currency"],
+        "highest_then": max((minor for minor in known if minor is not None), default=None),
+        "spent_then": spent["spend_minor"] if spent is not None and same else 0,
+    }
+
+
+def _running_on(campaign: Mapping[str, Any], day: Day, actions: list[ActionRecord]) -> bool:
+    launched = campaign["launched_at"]
+    if campaign["external_id"] is None or (launched is not None and launched >= day.end):
+        return False
+    moves = [a for a in actions if a.action.kind in ("campaign.pause", "campaign.resume") and a.status == "done"]
+    since = [(a.closed_at, a.id, a.action.kind) for a in moves if a.closed_at is not None and a.closed_at >= day.start]
+    if since:
+        return min(since)[2] == "campaign.pause"
+    return campaign["status"] in RUNNING or campaign["delivery"] in LIVE
 
 
 def _today(moment: datetime | None, at: Windows) -> bool:

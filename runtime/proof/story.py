@@ -482,6 +482,12 @@ class Story:
                     " on conflict (platform, level, external_id, day, hour) do update set spend_minor = excluded.spend_minor",
                     platform=unit.platform, external=unit.external_id, day=day, minor=minor, revenue=minor * 2, at=end,
                 )  # fmt: skip
+        for platform in PLATFORMS:
+            await self._rows(
+                "insert into days_read (platform, day, read_at) values (%(platform)s, %(day)s, %(at)s) on conflict do nothing",
+                platform=platform, day=day, at=end,
+            )  # fmt: skip
+            self.judge.read[platform, day] = end
         if spent > self.policy.guardrails.financial.daily_cap.minor:
             self.judge.breach(f"{day} really cost {spent} of {self.policy.guardrails.financial.daily_cap.minor}")
 

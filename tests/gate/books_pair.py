@@ -79,6 +79,7 @@ class Shelf(Protocol):
 
     async def campaign(self, campaign_id: str, platform: str, budget: Money, launched_at: datetime, workspace: str) -> None: ...
     async def spend(self, platform: str, external_id: str, day: date, spend: Money, workspace: str) -> None: ...
+    async def day_read(self, platform: str, day: date, at: datetime) -> None: ...
     async def talk(self) -> SendMessage: ...
     async def owner(self, conversation_id: str, owner: str) -> None: ...
     async def worker(self) -> str: ...
@@ -103,6 +104,9 @@ class MemoryShelf:
         rows = self.books.rows("campaigns")
         ours = next((c["id"] for c in rows if (c["platform"], c["external_id"]) == (platform, external_id)), None)
         self.books.put_spend(ours, platform, external_id, day, spend, revenue=spend.minor * 3, impressions=700, workspace=workspace)
+
+    async def day_read(self, platform: str, day: date, at: datetime) -> None:
+        self.books.put_read(platform, day)
 
     async def talk(self) -> SendMessage:
         self.books.put_conversation(Talk("talk-1", "lead-1", last_inbound_at=START, address="+5511987654321"))
@@ -177,6 +181,10 @@ class PostgresShelf:
         )
         async with self._db.transaction() as tx:
             await tx.analytics.upsert([row], at=START, workspace=workspace)
+
+    async def day_read(self, platform: str, day: date, at: datetime) -> None:
+        async with self._db.transaction() as tx:
+            await tx.analytics.day_read(platform, [day], at=at)  # type: ignore[arg-type]
 
     async def talk(self) -> SendMessage:
         from knowledge.domain.lead import Identity

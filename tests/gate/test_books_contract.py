@@ -293,6 +293,69 @@ async def test_room_is_counted_for_others_and_not_for_itself(shelf: Shelf) -> No
     assert await held(None) == []
 
 
+async def test_a_past_day_that_nobody_has_read_counts_at_its_worst(shelf: Shelf) -> None:
+    """Measured while it lasted or not: until the day was read whole, its highest budget counts, overspend included."""
+    monday, tuesday, policy = START.date(), START.date() + timedelta(days=1), policy_with()
+    wednesday = START + timedelta(days=2)
+    await shelf.campaign("ran", "meta", brl("40"), START - timedelta(days=9))
+    await shelf.campaign("later", "meta", brl("30"), wednesday - timedelta(hours=1))
+    await shelf.campaign("else", "tiktok", brl("20"), START - timedelta(days=9))
+    await shelf.campaign("paused", "meta", brl("10"), START - timedelta(days=9))
+    await shelf.spend("meta", "x-ran", monday, brl("50"))
+    await shelf.spend("meta", "x-ran", tuesday, brl("5"))
+
+    async def facts() -> Any:
+        return await look(
+            shelf, lambda tx: tx.ledger_facts(budget("41", "ran"), BUYER, None, (), policy, wednesday, excluding=None)
+        )
+
+    async def done(action: Any, key: str, at: Any, minor: str, delivery: str = "active") -> None:
+        known = await look(shelf, lambda tx: tx.ledger_facts(action, BUYER, None, None, policy, at, excluding=None))
+        made = await put(shelf, record(action, key, "executing", at, facts=known))
+        seen_then = seen(f"x-{action.campaign_id}", minor, delivery).model_dump(mode="json")
+        await look(shelf, lambda tx: tx.apply(made, {"campaign": seen_then}, at))
+        await look(shelf, lambda tx: tx.change(made.id, "executing", "done", closed_at=at))
+
+    def unread(found: Any) -> dict[tuple[str, int], str]:
+        return {(d.campaign_id, d.day.day): str(d.assumed.amount) for d in found.budget.unread_days}
+
+    await done(pause("paused"), "k1", START + timedelta(hours=3), "10", "paused")
+    await done(budget("60", "ran"), "k2", START + timedelta(days=1), "60")
+    await done(budget("40", "ran"), "k3", START + timedelta(days=1, hours=2), "40")
+    found = await facts()
+    assert unread(found) == {
+        ("else", 23): "24.00",  # 20 x 1.2
+        ("else", 24): "24.00",
+        ("paused", 23): "17.50",  # it ran till Monday noon, and not on Tuesday
+        ("ran", 23): "20.00",  # 40 x 1.75 - 50
+        ("ran", 24): "100.00",  # 60 x 1.75 - 5
+    }
+    assert found.budget.spent_week_before_today == brl("55")  # the measured sum stays what was measured
+    await shelf.day_read("meta", tuesday, wednesday)
+    assert [key for key in unread(await facts()) if key[1] == 24] == [("else", 24)]
+    for platform, day in (("meta", monday), ("tiktok", monday), ("tiktok", tuesday)):
+        await shelf.day_read(platform, day, wednesday)
+    assert (await facts()).budget.unread_days == ()
+
+
+async def test_what_was_in_hand_on_an_unread_day_may_have_run_on_it(shelf: Shelf) -> None:
+    """A start whose answer was lost, and a raise that was: both may have been in force since they were asked for."""
+    policy, tuesday = policy_with(), START + timedelta(days=1)
+    await shelf.campaign("c", "meta", brl("40"), START - timedelta(days=9))
+    stopped = await put(shelf, record(pause("c"), "k0", "executing", START - timedelta(days=2)))
+    gone = seen("x-c", "40", "paused").model_dump(mode="json")
+    await look(shelf, lambda tx: tx.apply(stopped, {"campaign": gone}, START - timedelta(days=2)))
+    await look(shelf, lambda tx: tx.change(stopped.id, "executing", "done", closed_at=START - timedelta(days=2)))
+
+    async def assumed() -> list[str]:
+        facts = await look(shelf, lambda tx: tx.ledger_facts(budget("41", "c"), BUYER, None, (), policy, tuesday, excluding=None))
+        return [str(d.assumed.amount) for d in facts.budget.unread_days]
+
+    assert await assumed() == []
+    await put(shelf, record(budget("80", "c"), "k1", "unknown", START))
+    assert await assumed() == ["140.00"]  # 80 x 1.75
+
+
 # -- kills, tickets, people ---------------------------------------------------------------------------------------------------
 
 

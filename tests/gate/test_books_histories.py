@@ -186,6 +186,12 @@ class History:
             for shelf in self.shelves:
                 await shelf.spend("meta", f"x-{name}", day, Money(minor=minor, currency="BRL"), "default")
 
+    async def read_a_day(self) -> None:
+        """The figures of a past day were read whole; most days stay unread."""
+        day = (self.now - timedelta(days=self.chance.randint(1, 7), hours=3)).date()
+        for shelf in self.shelves:
+            await shelf.day_read("meta", day, self.now)
+
     async def kill(self) -> None:
         if self.kills and self.chance.random() < 0.5:
             ident = self.kills.pop()
@@ -223,9 +229,9 @@ class History:
 @pytest.mark.parametrize("seed", range(4))
 async def test_both_books_tell_the_same_of_any_history(shelves: tuple[Shelf, Shelf], seed: int) -> None:
     history = History(shelves, seed)
-    steps = (history.time, history.propose, history.perform, history.decide, history.spend, history.kill)
+    steps = (history.time, history.propose, history.perform, history.decide, history.spend, history.read_a_day, history.kill)
     for _ in range(STEPS):
-        await history.chance.choices(steps, (1, 2, 2, 1, 1, 1))[0]()
+        await history.chance.choices(steps, (1, 2, 2, 1, 1, 1, 1))[0]()
         await history.agree()
     assert len(history.records) > 5
     assert "done" in history.status.values()

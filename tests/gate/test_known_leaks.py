@@ -183,7 +183,6 @@ async def test_money_of_strangers_on_another_platform_counts(bench: Bench) -> No
     assert (await gate.submit(asks(publication(budget="150"), "k1"))).status == "refused"  # 140 * 1.2 + 150 * 1.75 = 430.50
 
 
-@leak("days of this week of which no figure came count as zero")
 async def test_a_day_without_figures_is_not_free(bench: Bench) -> None:
     bench.policy = policy_with(weekly_cap=brl("400"))
     await bench.running(amount="100", launched_hours_ago=200)

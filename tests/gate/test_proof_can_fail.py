@@ -11,7 +11,7 @@ from runtime.proof.episode import Episode
 from tests.gate.mutants import broken
 from tools import effects, guardrails
 from tools.gate import care, core, deciding, people, performing
-from tools.guardrails import daily_cap
+from tools.guardrails import daily_cap, exposure
 
 MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
     "no lock on the budget": (core, "await tx.lock_budget(action.workspace)", "pass", "cap"),
@@ -34,6 +34,7 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
     "what was overtaken is sent again": (care, "if later is not None:", "if False:", "performed 2 times"),
     "an unread platform is no matter": (core, "if look.unreadable else facts", "if False else facts", "could not be read"),
     "a rule that raises allows": (guardrails, 'finding("rule_failed", "refuse"', 'finding("rule_failed", "allow"', "raised and the action is"),
+    "a day that nobody has read is free": (exposure, "+ assumed[0]", "", "weekly cap"),
     "the daily cap is not kept": (daily_cap, 'else "refuse"', 'else "allow"', "daily cap"),
 }  # fmt: skip
 

@@ -59,7 +59,13 @@ def exposure(
 
 
 def books(
-    *exposures: Exposure, spent_week: str = "0", days_left: int = 4, adjustments: int = 0, held: Any = (), **platforms: str
+    *exposures: Exposure,
+    spent_week: str = "0",
+    days_left: int = 4,
+    adjustments: int = 0,
+    held: Any = (),
+    unread: Any = (),
+    **platforms: str,
 ) -> BudgetFacts:
     return BudgetFacts(
         exposures=exposures,
@@ -68,6 +74,7 @@ def books(
         days_left_after_today=days_left,
         adjustments_today=adjustments,
         spent_week_by_platform={name: brl(amount) for name, amount in platforms.items()},  # type: ignore[misc]
+        unread_days=tuple(unread),
     )
 
 

@@ -193,7 +193,7 @@ def test_facts_of_older_records_still_parse() -> None:
         del old[name]
     for name in ("window_budget", "launch_budget", "last_raise"):
         del old["campaign"][name]
-    del old["budget"]["spent_week_by_platform"]
+    del old["budget"]["spent_week_by_platform"], old["budget"]["unread_days"]
     for row in old["budget"]["exposures"]:
         del row["spent_week"], row["start_of_day"], row["touched_today"]
     assert judge(set_budget("55"), Facts.model_validate(old), policy()).answer in ("ask", "refuse")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -26,8 +27,10 @@ from law_support import (
 )
 
 from knowledge.domain.action import SetBudget
-from knowledge.domain.facts import Exposure, Reservation
+from knowledge.domain.facts import Exposure, Reservation, UnreadDay
 from knowledge.domain.money import Money
+from knowledge.domain.policy import Policy
+from prompts.messages import render
 from tools.guardrails import judge
 from tools.guardrails.exposure import worst_today
 from tools.guardrails.reallocation import moved
@@ -79,6 +82,42 @@ def test_a_week_that_was_not_summed_is_no_room() -> None:
     unsummed = books(blind).model_copy(update={"spent_week_by_platform": None})
     for rule in ("platform_daily_cap", "platform_weekly_cap", "campaign_daily_cap", "campaign_weekly_cap"):
         assert says(rule, set_budget("55"), facts(budget=unsummed)) == "refuse"
+
+
+UNREAD = UnreadDay(campaign_id="c1", platform="meta", day=date(2026, 11, 24), assumed=brl("70"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "law"),
+    [
+        ("weekly_cap", policy(weekly_cap=400)),
+        ("platform_weekly_cap", policy(platform_weekly_cap={"meta": brl(400)}, weekly_cap=9000)),
+        ("campaign_weekly_cap", policy(campaign_weekly_cap=brl(400), weekly_cap=9000)),
+    ],
+)
+def test_a_day_that_nobody_has_read_counts_at_its_worst(rule: str, law: Policy) -> None:
+    """225 measured, 70 assumed, 105 at worst today: exactly 400."""
+    now = facts(budget=books(exposure(spent_week="225"), days_left=0, spent_week="225", meta="225", unread=[UNREAD]))
+    assert says(rule, set_budget("60"), now, law) == "allow"
+    refusing = finding_of(judge(set_budget("60.01"), now, law), rule)
+    assert (refusing.answer, refusing.numbers["assumed"]) == ("refuse", brl("70"))
+    for locale, word in (("en", "nobody has read"), ("pt-BR", "ninguém leu")):
+        assert word in render(refusing.message, locale)
+    ahead = facts(budget=books(exposure(spent_week="225"), days_left=3, spent_week="225", meta="225", unread=[UNREAD]))
+    asking = finding_of(judge(set_budget("60"), ahead, law), rule)
+    assert asking.answer == "ask"
+    for locale, word in (("en", "nobody has read"), ("pt-BR", "ninguém leu")):
+        assert word in render(asking.message, locale)
+
+
+def test_an_unread_day_of_another_platform_or_campaign_is_the_workspaces_matter() -> None:
+    law = policy(platform_weekly_cap={"meta": brl(400)}, campaign_weekly_cap=brl(400), weekly_cap=400)
+    elsewhere = UNREAD.model_copy(update={"platform": "tiktok", "campaign_id": "t"})
+    now = facts(budget=books(exposure(spent_week="225"), days_left=0, spent_week="225", meta="225", unread=[elsewhere]))
+    answers = {
+        rule: says(rule, set_budget("61"), now, law) for rule in ("weekly_cap", "platform_weekly_cap", "campaign_weekly_cap")
+    }
+    assert answers == {"weekly_cap": "refuse", "platform_weekly_cap": "allow", "campaign_weekly_cap": "allow"}
 
 
 def test_without_a_cap_of_its_own_the_workspaces_rule_speaks_alone() -> None:

@@ -33,7 +33,8 @@ class Span:
 class Outlook:
     """What may be spent, without the action (`before`) and with it (`after`); per platform, and for the action's campaign.
 
-    `None` for a scope whose week was not summed. `spent` and `platform_spent` are what was really spent today, minor units.
+    `None` for a scope whose week was not summed. `spent` and `platform_spent` are what was really spent today, minor units. `assumed`:
+    the part of the week (of the workspace, the platform, the campaign) that nobody has measured, the worst case of unread days.
     """
 
     before: Span
@@ -44,6 +45,7 @@ class Outlook:
     campaign_after: Span | None
     spent: int
     platform_spent: int
+    assumed: tuple[int, int, int] = (0, 0, 0)
 
 
 class _Claims:
@@ -118,11 +120,19 @@ def _outlook(action: Action, facts: Facts, policy: Policy) -> Outlook | None:
     claims = _claims(books, policy)
     days, platform = books.days_left_after_today, getattr(action, "platform", None)
     weeks = books.spent_week_by_platform
-    spent_all = claims.minor(books.spent_week_before_today)
-    spent_platform = None if weeks is None else (claims.minor(weeks[platform]) if platform in weeks else 0)
     own_id = getattr(action, "campaign_id", None)
+    # Days of this week that nobody has read yet count at their worst, beside what was measured.
+    unread = [(d.platform, d.campaign_id, claims.minor(d.assumed)) for d in books.unread_days]
+    assumed = (
+        sum(minor for _, _, minor in unread),
+        sum(minor for there, _, minor in unread if there == platform),
+        sum(minor for _, ident, minor in unread if ident == own_id),
+    )
+    spent_all = claims.minor(books.spent_week_before_today) + assumed[0]
+    spent_platform = None if weeks is None else (claims.minor(weeks[platform]) if platform in weeks else 0) + assumed[1]
     own = next((e for e in books.exposures if e.campaign_id == own_id), None)
-    spent_own = 0 if own is None else None if own.spent_week is None else claims.minor(own.spent_week)
+    measured = 0 if own is None else None if own.spent_week is None else claims.minor(own.spent_week)
+    spent_own = None if measured is None else measured + assumed[2]
 
     def spans() -> tuple[Span, Span | None, Span | None]:
         rows = claims.rows.values()
@@ -138,7 +148,7 @@ def _outlook(action: Action, facts: Facts, policy: Policy) -> Outlook | None:
     claims.done(action, facts.campaign.daily_budget if facts.campaign else None)
     after = spans()
     today, there = sum(claims.spent.values()), claims.spent.get(platform, 0) if platform else 0
-    return Outlook(before[0], after[0], before[1], after[1], before[2], after[2], today, there)
+    return Outlook(before[0], after[0], before[1], after[1], before[2], after[2], today, there, assumed)
 
 
 def _span(rows: Iterable[tuple[Platform, int, int]], spent: int, days: int) -> Span:

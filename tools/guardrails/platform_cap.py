@@ -10,7 +10,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook, week_answer
-from tools.guardrails.rule import Rule, amount, finding, lowers
+from tools.guardrails.rule import Rule, amount, finding, lowers, unread
 
 CampaignSpend = PublishCampaign | SetBudget | ResumeCampaign
 
@@ -38,10 +38,11 @@ def _judge_week(action: CampaignSpend, facts: Facts, policy: Policy) -> Finding:
     after = seen.platform_after
     own = action.platform in policy.guardrails.financial.platform_weekly_cap
     answer = week_answer(after, cap.minor, lowers=lowers(action, facts)) if own else "allow"
-    return finding(
+    found = finding(
         "platform_weekly_cap", answer, platform=action.platform, cap=cap, so_far=amount(after.week, policy),
         projected=amount(after.projected, policy),
     )  # fmt: skip
+    return unread(found, seen.assumed[1], policy)
 
 
 def _sentence_day(policy: Policy) -> Message:

@@ -40,6 +40,15 @@ def finding(rule: str, answer: Answer, /, **params: Any) -> Finding:
     return Finding(rule=rule, answer=answer, message=Message(id=f"guard.{rule}.{answer}", params=params), numbers=numbers)
 
 
+def unread(made: Finding, minor: int, policy: Policy) -> Finding:
+    """The finding; where a part of its figure is the worst case of days that nobody has read, that part is said beside it."""
+    if minor == 0:
+        return made
+    part, wording = {"assumed": amount(minor, policy)}, "" if made.answer == "allow" else ".unread"
+    message = Message(id=made.message.id + wording, params=dict(made.message.params) | part)
+    return made.model_copy(update={"message": message, "numbers": dict(made.numbers) | part})
+
+
 def emergency(action: Action, facts: Facts) -> bool:
     """Whether a pause may pass the rules that protect a running campaign. An agent's own word for it does not count."""
     return isinstance(action, PauseCampaign) and action.emergency and not facts.proposer.startswith("agent:")

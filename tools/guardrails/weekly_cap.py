@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook, week_answer
-from tools.guardrails.rule import Rule, amount, finding, lowers
+from tools.guardrails.rule import Rule, amount, finding, lowers, unread
 
 
 def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
@@ -17,9 +17,10 @@ def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
     if seen is None:
         return finding("weekly_cap", "refuse", cap=cap, so_far=None, projected=None)
     answer = week_answer(seen.after, cap.minor, lowers=lowers(action, facts))
-    return finding(
+    found = finding(
         "weekly_cap", answer, cap=cap, so_far=amount(seen.after.week, policy), projected=amount(seen.after.projected, policy)
     )  # fmt: skip
+    return unread(found, seen.assumed[0], policy)
 
 
 RULE = Rule(
