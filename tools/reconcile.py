@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from tools.errors import UnknownOutcome, VendorError
+from tools.errors import Killed, UnknownOutcome, VendorError
 
 _T = TypeVar("_T")
 
@@ -36,6 +36,7 @@ class Reconciler:
         self._unsettled: dict[str, float] = {}
         # What this process created itself: a list that lags must not make it create that again.
         self._made: dict[str, str] = {}
+        self._meant: dict[str, dict[str, int]] = {}
 
     async def ensure(
         self,
@@ -108,6 +109,26 @@ class Reconciler:
             if agrees(seen):
                 return seen
         raise UnknownOutcome(self._vendor, operation, lost)
+
+    def split(self, key: str, now: dict[str, int], whole: int) -> dict[str, int]:
+        """`shares`, the same for every attempt under a key: what half happened is finished as it was meant, not divided anew."""
+        meant = self._meant.get(key)
+        if meant is None or meant.keys() != now.keys() or sum(meant.values()) != whole:
+            meant = self._meant[key] = shares(now, whole)
+        return meant
+
+    async def in_turn(self, operation: str, steps: Sequence[Callable[[], Awaitable[object]]]) -> None:
+        """Takes the steps of one change. Once the first is taken, whatever stops the rest, be it the vendor's own no, a rate limit
+        or the kill switch, is an UnknownOutcome: a part of the change is in force, so it is no failure."""
+        for done, step in enumerate(steps):
+            try:
+                await step()
+            except (VendorError, Killed) as error:
+                if not done or isinstance(error, UnknownOutcome):
+                    raise
+                why = error.detail if isinstance(error, VendorError) else str(error)
+                code = error.code if isinstance(error, VendorError) else None
+                raise UnknownOutcome(self._vendor, operation, f"{done} of {len(steps)} parts are done, then: {why}", code) from None
 
 
 def shares(now: dict[str, int], whole: int) -> dict[str, int]:

@@ -244,6 +244,84 @@ async def test_a_campaign_budget_is_changed_on_the_campaign(ads, sandbox):
     assert after.daily_budget == Money.of("75.00", "BRL") and campaign.daily_budget == 7500
 
 
+def two_sets(sandbox, *minor: int, **data):
+    """Somebody's campaign with a budget on each of its ad sets."""
+    book = sandbox.app.state.book
+    campaign = book.add_campaign(book.account("meta", "1000000000000001"), "ABO", enabled=True, daily_budget=None, data=data)
+    for number, each in enumerate(minor):
+        book.add_group(campaign, f"G{number}", enabled=True, daily_budget=each, data={}, audience_key=f"g{number}")
+    return campaign, list(campaign.groups.values())
+
+
+@pytest.mark.parametrize("trouble", ["changed too often", "rate limit", "stop", "no right"])
+async def test_what_stops_a_change_of_several_ad_sets_in_the_middle_leaves_it_unknown(ads, sandbox, trouble):
+    campaign, (first, second) = two_sets(sandbox, 5000, 2500)
+    asked = []
+
+    async def guard() -> None:
+        asked.append(1)
+        if trouble == "stop" and len(asked) > 1:
+            raise Killed("stopped by the manager")
+
+    # The first to be written is the one that changes least.
+    if trouble == "changed too often":
+        first.budget_changes.extend([sandbox.app.state.world.now] * 4)
+    elif trouble != "stop":
+        kind = {"rate limit": "rate_limit", "no right": "expired_token"}[trouble]
+        sandbox.fault(f"POST /meta/v26.0/{first.id}$", kind)
+    with permitted(guard):
+        with pytest.raises(UnknownOutcome, match="1 of 2 parts are done"):
+            await ads.set_daily_budget(campaign.id, Money.of("90.00", "BRL"), "key-1")
+        assert (first.daily_budget, second.daily_budget) == (5000, 3000)
+        assert (await ads.get_campaign(campaign.id)).daily_budget == Money.of("80.00", "BRL")  # a look does not find it done
+    # The second attempt goes on where the first one stood, and divides the rest as it was meant.
+    ads.http._writes_rest_until = 0.0
+    first.budget_changes.clear()
+    with permitted():
+        after = await ads.set_daily_budget(campaign.id, Money.of("90.00", "BRL"), "key-1")
+    assert after.daily_budget == Money.of("90.00", "BRL")
+    assert (first.daily_budget, second.daily_budget) == (6000, 3000)
+    assert [w["detail"]["daily_budget_minor"] for w in made(sandbox, "adset.update")] == [3000, 6000]
+
+
+@pytest.mark.parametrize("trouble", [Refused, RateLimited, Killed])
+async def test_what_stops_the_first_of_several_ad_sets_is_told_as_it_is(ads, sandbox, trouble):
+    campaign, (first, second) = two_sets(sandbox, 5000, 2500)
+
+    async def guard() -> None:
+        if trouble is Killed:
+            raise Killed("stopped")
+
+    if trouble is Refused:
+        second.budget_changes.extend([sandbox.app.state.world.now] * 4)
+    elif trouble is RateLimited:
+        sandbox.fault(r"POST /meta/v26.0/\d+$", "rate_limit")
+    with permitted(guard), pytest.raises(trouble):
+        await ads.set_daily_budget(campaign.id, Money.of("90.00", "BRL"), "key-1")
+    assert (first.daily_budget, second.daily_budget) == (5000, 2500)
+
+
+@pytest.mark.parametrize("step", range(4))
+async def test_a_publication_that_is_stopped_at_any_activation_spends_nothing(ads, sandbox, step):
+    """So that its no may be told as a no: the campaign itself is switched on by the last write of all."""
+    asked = []
+
+    async def guard() -> None:
+        asked.append(1)
+        if len(asked) > 4 + step:
+            raise Killed("stopped")
+
+    with permitted(guard), pytest.raises(Killed):
+        await ads.publish(order(), "key-1")
+    assert [len(made(sandbox, f"{level}.create")) for level in ("campaign", "adset", "ad")] == [1, 1, 2]
+    assert made(sandbox, "campaign.update") == []
+    left = await ads.find_published("key-1")
+    assert left is not None and left.campaign.delivery == "paused"
+    sandbox.advance(timedelta(hours=12))
+    node = sandbox.app.state.book.node("meta", left.campaign.external_id)
+    assert [hour for group in node.groups.values() for ad in group.ads.values() for hour in ad.hours.values() if hour.spend] == []
+
+
 async def test_pause_and_resume_are_read_back(ads, sandbox):
     with permitted():
         ident = (await ads.publish(order(), "key-1")).campaign.external_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import pytest
 
 from knowledge.domain.action import Creative, PublishCampaign
 from knowledge.domain.money import Money
-from tools.errors import NoPermit, RateLimited, Refused, Unauthorized, UnknownOutcome
+from tools.errors import Killed, NoPermit, RateLimited, Refused, Unauthorized, UnknownOutcome
 from tools.permit import Permit, use_permit
 from tools.vendors.tiktok import TikTokAds
 from tools.vendors.tiktok.wire import marker, request_id
@@ -25,8 +26,8 @@ async def nothing() -> None:
 
 
 @contextmanager
-def permitted() -> Iterator[None]:
-    with use_permit(Permit("a1", "key-1", frozenset({("platform", "tiktok")}), nothing)):
+def permitted(guard=nothing) -> Iterator[None]:
+    with use_permit(Permit("a1", "key-1", frozenset({("platform", "tiktok")}), guard)):
         yield
 
 
@@ -189,6 +190,55 @@ async def test_a_campaign_budget_has_its_own_minimum_and_a_total_budget_is_left_
             await ads.set_daily_budget(whole.id, Money.of("75.00", "BRL"), "k3")
     assert (await ads.get_campaign(whole.id)).daily_budget is None
     assert len(sandbox.writes()) == 1
+
+
+@pytest.mark.parametrize("trouble", ["rate_limit", "expired_token", "stop"])
+async def test_what_stops_a_change_of_several_ad_groups_in_the_middle_leaves_it_unknown(sandbox, clock, trouble):
+    ads = ads_at(sandbox.url, clock, rest=60.0)
+    book = sandbox.app.state.book
+    modes = [{"budget_mode": "BUDGET_MODE_INFINITE"}, {"budget_mode": "BUDGET_MODE_DAY"}]
+    campaign = book.add_campaign(book.account("tiktok", ADVERTISER), "C", enabled=True, daily_budget=None, data=modes[0])
+    for name, minor in (("A", 5000), ("B", 2500)):
+        book.add_group(campaign, name, enabled=True, daily_budget=minor, data=dict(modes[1]), audience_key=name)
+    first, second = campaign.groups.values()
+    asked = []
+
+    async def guard() -> None:
+        asked.append(1)
+        if len(asked) == 2 and trouble == "stop":  # the first to be written is the one that changes least
+            raise Killed("stopped by the manager")
+        if len(asked) == 2:
+            await asyncio.to_thread(sandbox.fault, "POST .*/adgroup/update/$", trouble)
+
+    with permitted(guard), pytest.raises(UnknownOutcome, match="1 of 2 parts are done"):
+        await ads.set_daily_budget(campaign.id, Money.of("90.00", "BRL"), "key-1")
+    assert (first.daily_budget, second.daily_budget) == (5000, 3000)
+    assert (await ads.get_campaign(campaign.id)).daily_budget == Money.of("80.00", "BRL")  # a look does not find it done
+    ads.http._writes_rest_until = 0.0
+    with permitted():
+        after = await ads.set_daily_budget(campaign.id, Money.of("90.00", "BRL"), "key-1")
+    assert after.daily_budget == Money.of("90.00", "BRL")
+    assert (first.daily_budget, second.daily_budget) == (6000, 3000)
+
+
+@pytest.mark.parametrize("step", range(3))
+async def test_a_publication_that_is_stopped_at_any_activation_spends_nothing(ads, sandbox, step):
+    asked = []
+
+    async def guard() -> None:
+        asked.append(1)
+        if len(asked) > 4 + step:
+            raise Killed("stopped")
+
+    with permitted(guard), pytest.raises(Killed):
+        await ads.publish(order(), "key-1")
+    assert [len(made(sandbox, f"{level}.create")) for level in ("campaign", "adgroup", "ad")] == [1, 1, 2]
+    assert made(sandbox, "campaign.status") == []
+    sandbox.advance(timedelta(hours=12))
+    left = await ads.find_published("key-1")
+    assert left is not None and left.campaign.delivery == "paused"
+    groups = sandbox.app.state.book.node("tiktok", left.campaign.external_id).groups.values()
+    assert [hour for group in groups for ad in group.ads.values() for hour in ad.hours.values() if hour.spend] == []
 
 
 async def test_pause_and_resume_are_read_back(ads, sandbox):

@@ -238,7 +238,6 @@ def test_over_a_weekly_cap_of_its_own_a_platform_is_stopped() -> None:
     assert kinds(watch(account(seen("30")), spent_week_before_today=(brl("400"),)), law) != []
 
 
-@leak("the second of several ad sets that refuses makes the whole change a failure, though the first has it")
 async def test_a_change_that_half_happened_is_not_called_a_failure(bench: Bench) -> None:
     ads = MetaAds(base_url="http://127.0.0.1:1", token="t", account_id="1", pixel_id="1", page_id="1", clock=bench.clock)
     sets = {"1": 5000, "2": 5000}

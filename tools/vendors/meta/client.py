@@ -24,7 +24,7 @@ from tools.errors import Refused, Unavailable, UnknownOutcome, VendorError
 from tools.http import VendorHttp
 from tools.payload import as_object
 from tools.ports import Health
-from tools.reconcile import Reconciler, shares
+from tools.reconcile import Reconciler
 from tools.vendors.meta.graph import Graph, Row
 from tools.vendors.meta.insights import FIELDS, HOURLY, insight_row
 from tools.vendors.meta.wire import EU, VENDOR, delivery, from_units, issues, marker, offset, proof, rest_after, to_units, translate
@@ -150,6 +150,8 @@ class MetaAds:
 
         Raises Refused before the first write for a budget that Meta cannot take, another currency than the account's, an
         inactive account or missing EU facts, and Refused when what was created does not read back as ordered (it stays paused).
+        A no, a limit or a stop in the middle is told as what it is: the campaign is switched on by the last write of all, so that
+        until then nothing of it spends; and that write is followed by reads only, whose failure is an UnknownOutcome.
         """
         facts = await self.account()
         units = self._check(action, facts)
@@ -330,7 +332,8 @@ class MetaAds:
     async def set_daily_budget(self, external_id: str, budget: Money, key: str) -> PlatformCampaign:
         """Sets the total daily budget where the campaign keeps it; several ad sets are scaled in proportion, decreases first.
 
-        Raises Refused before any write for a lifetime budget, another currency, or an amount Meta cannot take.
+        Raises Refused before any write for a lifetime budget, another currency, or an amount Meta cannot take; UnknownOutcome
+        for whatever happens once the first of several ad sets has its new budget.
         """
         facts = await self.account()
         if budget.currency != facts.currency:
@@ -346,12 +349,13 @@ class MetaAds:
                 if not sets or any(not int(one.get("daily_budget") or 0) for one in sets):
                     raise ValueError("the campaign has no daily budget (lifetime budgets are not changed here)")
                 now = {str(one["id"]): int(one["daily_budget"]) for one in sets}
-                plan, fields = {ident: (now[ident], new) for ident, new in shares(now, units).items()}, SET_FIELDS
+                split = self._reconcile.split(key, now, units)
+                plan, fields = {ident: (now[ident], new) for ident, new in split.items()}, SET_FIELDS
         except ValueError as error:
             raise Refused(VENDOR, "set_budget", str(error)) from None
-        for ident, (before, new) in sorted(plan.items(), key=lambda item: item[1][1] - item[1][0]):
-            if before != new:
-                await self._set_units(ident, new, fields)
+        order = sorted(plan.items(), key=lambda item: item[1][1] - item[1][0])
+        steps = [partial(self._set_units, ident, new, fields) for ident, (before, new) in order if before != new]
+        await self._reconcile.in_turn("budget.set", steps)
         after = await self._after(external_id, "set_budget")
         if after.daily_budget != budget:
             raise UnknownOutcome(VENDOR, "set_budget", f"asked for {budget}, the platform shows {after.daily_budget}")

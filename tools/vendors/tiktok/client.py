@@ -23,7 +23,7 @@ from knowledge.domain.money import EXPONENTS, Money, total
 from tools.errors import Refused, Unavailable, UnknownOutcome, VendorError
 from tools.http import VendorHttp
 from tools.ports import Health
-from tools.reconcile import Reconciler, shares
+from tools.reconcile import Reconciler
 from tools.vendors.tiktok.business import Business, Level, Row
 from tools.vendors.tiktok.report import DAYS_A_CALL, DAYS_A_CALL_HOURLY, METRICS, insight_row, spans
 from tools.vendors.tiktok.wire import VENDOR, age_groups, delivery, marker, money_of, overall, request_id, to_major, translator
@@ -153,7 +153,9 @@ class TikTokAds:
         """Campaign, one ad group with the daily budget, one ad a creative; resumed by name and token after any interruption.
 
         Raises Refused before the first write for a budget below TikTok's minimum, another currency than the advertiser's, an
-        unknown country, an age range without bracket, or a creative without video or picture.
+        unknown country, an age range without bracket, or a creative without video or picture. A no, a limit or a stop in the
+        middle is told as what it is: the campaign is enabled by the last write of all, so that until then nothing of it spends;
+        and that write is followed by reads only, whose failure is an UnknownOutcome.
         """
         facts = await self.account()
         self._check(action, facts)
@@ -340,7 +342,8 @@ class TikTokAds:
     async def set_daily_budget(self, external_id: str, budget: Money, key: str) -> PlatformCampaign:
         """Sets the total daily budget where the campaign keeps it; several ad groups are scaled in proportion, decreases first.
 
-        Raises Refused before any write below TikTok's minimum, for a total (lifetime) budget, and for another currency.
+        Raises Refused before any write below TikTok's minimum, for a total (lifetime) budget, and for another currency;
+        UnknownOutcome for whatever happens once the first of several ad groups has its new budget.
         """
         facts = await self.account()
         if budget.currency != facts.currency:
@@ -358,13 +361,13 @@ class TikTokAds:
                     VENDOR, "set_budget", "the campaign's ad groups have no daily budgets; TikTok does not change the mode"
                 )
             now = {one["adgroup_id"]: self._money(one.get("budget"), facts.currency).minor for one in groups}
-            new = {ident: Money(minor=part, currency=budget.currency) for ident, part in shares(now, budget.minor).items()}
+            split = self._reconcile.split(key, now, budget.minor)
+            new = {ident: Money(minor=part, currency=budget.currency) for ident, part in split.items()}
             for part in new.values():
                 _enough(part, MIN_ADGROUP, "an ad group", "set_budget")
             order = sorted(new, key=lambda ident: new[ident].minor - now[ident])
             plan = [("adgroup", ident, new[ident]) for ident in order if new[ident].minor != now[ident]]
-        for level, ident, part in plan:
-            await self._set_budget(level, ident, part)
+        await self._reconcile.in_turn("budget.set", [partial(self._set_budget, *part) for part in plan])
         after = await self._after(external_id, "set_budget")
         if after.daily_budget != budget:
             raise UnknownOutcome(VENDOR, "set_budget", f"asked for {budget}, the platform shows {after.daily_budget}")
