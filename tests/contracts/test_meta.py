@@ -322,6 +322,32 @@ async def test_a_publication_that_is_stopped_at_any_activation_spends_nothing(ad
     assert [hour for group in node.groups.values() for ad in group.ads.values() for hour in ad.hours.values() if hour.spend] == []
 
 
+async def test_ad_sets_that_share_their_budgets_count_at_their_worst(ads, sandbox):
+    campaign, sets = two_sets(sandbox, 5001, 2500, is_adset_budget_sharing_enabled=True)
+    worst = Money.of("90.02", "BRL")  # 75.01 * 1.2 = 90.012, rounded up
+    assert (await ads.get_campaign(campaign.id)).daily_budget == worst
+    assert [one.daily_budget for one in await ads.list_campaigns()] == [worst]
+    with permitted(), pytest.raises(Refused, match="share their budgets"):
+        await ads.set_daily_budget(campaign.id, Money.of("60.00", "BRL"), "key-1")
+    with permitted():
+        assert (await ads.pause(campaign.id, "key-2")).delivery == "paused"
+    campaign.data["is_adset_budget_sharing_enabled"] = False
+    assert (await ads.get_campaign(campaign.id)).daily_budget == Money.of("75.01", "BRL")
+    assert [one.daily_budget for one in sets] == [5001, 2500]
+
+
+async def test_a_publication_whose_sets_were_made_to_share_is_not_switched_on(ads, sandbox):
+    book = sandbox.app.state.book
+
+    async def by_hand() -> None:
+        for campaign in book.account("meta", "1000000000000001").campaigns.values():
+            campaign.data["is_adset_budget_sharing_enabled"] = True
+
+    with permitted(by_hand), pytest.raises(Refused, match="share their budgets"):
+        await ads.publish(order(), "key-1")
+    assert [w for w in sandbox.writes() if w["detail"].get("status") == "ACTIVE"] == []
+
+
 async def test_pause_and_resume_are_read_back(ads, sandbox):
     with permitted():
         ident = (await ads.publish(order(), "key-1")).campaign.external_id

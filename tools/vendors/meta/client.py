@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import date
+from decimal import ROUND_CEILING, Decimal
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -38,6 +39,8 @@ SET_FIELDS = (
 )
 AD_FIELDS = "id,name,adset_id,status,effective_status,issues_info"
 OBJECTIVE, GOAL, BILLING, EVENT = "OUTCOME_SALES", "OFFSITE_CONVERSIONS", "IMPRESSIONS", "PURCHASE"
+SHARED = Decimal("1.2")
+"""Where ad sets share their budgets, each may spend a fifth more than its own: counted as if every one did."""
 
 
 class MetaAds:
@@ -284,6 +287,8 @@ class MetaAds:
             if (str(row[name]) if row.get(name) is not None else None) != wanted
         ]
         promoted = as_object(body.get("promoted_object"))
+        if _sharing(head):
+            wrong.append("the campaign lets its ad sets share their budgets")
         if promoted.get("pixel_id") != self._pixel or promoted.get("custom_event_type") != EVENT:
             wrong.append(f"ad set promoted_object is {promoted!r}")
         states = {str(row["id"]): str(row.get("status")) for row in (head, body, *tail)}
@@ -332,8 +337,8 @@ class MetaAds:
     async def set_daily_budget(self, external_id: str, budget: Money, key: str) -> PlatformCampaign:
         """Sets the total daily budget where the campaign keeps it; several ad sets are scaled in proportion, decreases first.
 
-        Raises Refused before any write for a lifetime budget, another currency, or an amount Meta cannot take; UnknownOutcome
-        for whatever happens once the first of several ad sets has its new budget.
+        Raises Refused before any write for a lifetime budget, ad sets that share their budgets, another currency, or an amount
+        Meta cannot take; UnknownOutcome for whatever happens once the first of several ad sets has its new budget.
         """
         facts = await self.account()
         if budget.currency != facts.currency:
@@ -344,6 +349,10 @@ class MetaAds:
             if row.get("daily_budget"):
                 plan = {external_id: (int(row["daily_budget"]), units)}
                 fields = CAMPAIGN_FIELDS
+            elif _sharing(row):
+                raise ValueError(
+                    "its ad sets share their budgets: what they may spend is no budget to be set; end the sharing at Meta"
+                )
             else:
                 sets = _spending(await self._sets(external_id))
                 if not sets or any(not int(one.get("daily_budget") or 0) for one in sets):
@@ -416,11 +425,17 @@ def _spending(sets: list[Row]) -> list[Row]:
     return [row for row in alive if row.get("status") == "ACTIVE"] or alive
 
 
+def _sharing(row: Row) -> bool:
+    """Whether the campaign lets its ad sets spend of each other's daily budgets. Said only of budgets on ad sets."""
+    return str(row.get("is_adset_budget_sharing_enabled", False)).lower() == "true"
+
+
 def _daily(row: Row, sets: list[Row], currency: str) -> Money | None:
-    """What the campaign would spend a day by plan; None where any part of it has a lifetime budget or none."""
+    """What the campaign would spend a day by plan, at worst; None where any part of it has a lifetime budget or none."""
     if row.get("daily_budget") and int(row["daily_budget"]):
         return from_units(row["daily_budget"], currency)
     spending = _spending(sets)
     if not spending or any(not int(one.get("daily_budget") or 0) for one in spending):
         return None
-    return total((from_units(one["daily_budget"], currency) for one in spending), currency)
+    whole = total((from_units(one["daily_budget"], currency) for one in spending), currency)
+    return whole.times(SHARED, ROUND_CEILING) if _sharing(row) else whole
