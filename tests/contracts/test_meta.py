@@ -322,6 +322,54 @@ async def test_a_publication_that_is_stopped_at_any_activation_spends_nothing(ad
     assert [hour for group in node.groups.values() for ad in group.ads.values() for hour in ad.hours.values() if hour.spend] == []
 
 
+@pytest.mark.parametrize("to_sets", [True, False])
+async def test_a_budget_that_moved_by_hand_is_seen_and_written_where_it_lies_now(ads, sandbox, to_sets):
+    """CBO to ABO and back, between what was read for a decision and the write (M4)."""
+    campaign, (first, second) = two_sets(sandbox, 3000, 2000)
+    if to_sets:
+        campaign.daily_budget, first.daily_budget, second.daily_budget = 5000, None, None
+    assert (await ads.get_campaign(campaign.id)).daily_budget == Money.of("50.00", "BRL")
+    if to_sets:
+        campaign.daily_budget, first.daily_budget, second.daily_budget = None, 3000, 2000
+    else:
+        campaign.daily_budget, first.daily_budget, second.daily_budget = 5000, None, None
+    with permitted():
+        after = await ads.set_daily_budget(campaign.id, Money.of("60.00", "BRL"), "key-1")
+    assert after.daily_budget == Money.of("60.00", "BRL")
+    budgets = (campaign.daily_budget, first.daily_budget, second.daily_budget)
+    assert budgets == ((None, 3600, 2400) if to_sets else (6000, None, None))
+
+
+@pytest.mark.parametrize("to_sets", [True, False])
+async def test_a_budget_that_moves_by_hand_just_before_the_write_is_not_set_twice(ads, sandbox, to_sets):
+    campaign, (first, second) = two_sets(sandbox, 3000, 2000)
+    if to_sets:
+        campaign.daily_budget, first.daily_budget, second.daily_budget = 5000, None, None
+
+    async def by_hand() -> None:
+        if to_sets:
+            campaign.daily_budget, first.daily_budget, second.daily_budget = None, 3000, 2000
+        else:
+            campaign.daily_budget, first.daily_budget, second.daily_budget = 5000, None, None
+
+    with permitted(by_hand), pytest.raises(Refused, match="1885621"):
+        await ads.set_daily_budget(campaign.id, Money.of("60.00", "BRL"), "key-1")
+    assert (await ads.get_campaign(campaign.id)).daily_budget == Money.of("50.00", "BRL")
+
+
+async def test_a_success_that_set_nothing_is_no_success(ads, sandbox):
+    """Meta has answered success to a budget and kept the old one: only the read afterwards counts (M4)."""
+    campaign, (first,) = two_sets(sandbox, 5000)
+
+    async def deaf(*_: object) -> dict[str, bool]:
+        return {"success": True}
+
+    ads._graph.post = deaf
+    with permitted(), pytest.raises(UnknownOutcome, match="shows something else"):
+        await ads.set_daily_budget(campaign.id, Money.of("60.00", "BRL"), "key-1")
+    assert first.daily_budget == 5000
+
+
 async def test_ad_sets_that_share_their_budgets_count_at_their_worst(ads, sandbox):
     campaign, sets = two_sets(sandbox, 5001, 2500, is_adset_budget_sharing_enabled=True)
     worst = Money.of("90.02", "BRL")  # 75.01 * 1.2 = 90.012, rounded up
