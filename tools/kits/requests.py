@@ -31,6 +31,7 @@ Command = Literal["approve", "reject", "edit", "extend", "act_early", "withdraw"
 Scope = Literal["all", "platform", "campaign"]
 _LAST = re.compile(r"^(?:o |a |os |as |the )?(?:ultim[oa]s?|last|latest|newest|mais recente)\b", re.IGNORECASE)
 _ID = re.compile(r"^#?([0-9a-f]{3,8}(?:-[0-9a-f-]{0,27})?|[0-9a-f]{32})$", re.IGNORECASE)
+_AMOUNT = re.compile(r"\d{1,9}(?:\.\d{1,3})?")
 _PLATFORMS: dict[str, Platform] = {
     "meta": "meta", "facebook": "meta", "instagram": "meta", "tiktok": "tiktok", "google": "google", "linkedin": "linkedin",
 }  # fmt: skip
@@ -257,9 +258,11 @@ class RequestKit:
         if not found.editable:
             return self._told(self._say("chat.edit.no_budget", title=self._title(found)))
         try:
-            amount = Money.of(daily_budget, found.currency)
-        except (ValueError, ArithmeticError):
-            return self._told(self._say("chat.edit.no_amount", given=daily_budget))
+            if not _AMOUNT.fullmatch(daily_budget.strip()):
+                raise ValueError(daily_budget)
+            amount = Money.of(daily_budget.strip(), found.currency)
+        except ValueError:
+            return self._told(self._say("chat.edit.no_amount", given=daily_budget[:40]))
         plan = _plan("edit", [found], amount=amount, reason=reason[:MAX_REASON])
         if self._desk.hopeless(plan):
             return await self._perform(plan)
@@ -435,7 +438,9 @@ class RequestKit:
                     ),
                 )
         campaigns = {row.id for row in resolve(wanted, list(known.values()))}
-        return [row for row in rows if _is_id(wanted, row.id) or row.campaign_id in campaigns]
+        found = [row for row in rows if _is_id(wanted, row.id) or row.campaign_id in campaigns]
+        # Where an id fits, a name that is only like it does not.
+        return [row for row in found if _sure(wanted, row)] if any(_is_id(wanted, row.id) for row in found) else found
 
     # -- deciding ------------------------------------------------------------------------------------------------------------
 
@@ -479,7 +484,7 @@ class RequestKit:
         until = await self._desk.ask(plan, text)
         if until is None:
             return self._told(self._say("chat.confirm.one_at_a_time"))
-        return self._shown(f"{text}\n{self._say('chat.confirm.question', until=until)}")
+        return self._shown(f"{text}\n\n{self._say('chat.confirm.question', until=until)}")
 
     async def _perform(self, plan: Plan) -> str:
         said = [self._word(word) for word in await self._desk.decide(plan)]
@@ -501,7 +506,7 @@ class RequestKit:
 
     def _full(self, row: RequestRow) -> str:
         lines = [f"{self._title(row)} [actions:{row.id}]", *row.lines, self._until(row)]
-        return "\n  ".join(lines)
+        return "\n• ".join(lines)
 
     def _until(self, row: RequestRow) -> str:
         return self._say("chat.request.until" if row.status == "waiting" else "chat.request.grace", until=row.until)
@@ -548,7 +553,7 @@ def _is_id(named: str, action_id: str) -> bool:
     return found is not None and action_id.replace("-", "").startswith(found[1].lower().replace("-", ""))
 
 
-def _sure(named: str, row: RequestRow) -> bool:
+def _sure(named: str, row: _Named) -> bool:
     """Whether a request was named by its id, by its campaign's own words, or by being the only one; not by a likeness."""
     wanted: Callable[[str], list[str]] = words
     rest = _LAST.sub("", _bare(named.strip()))
