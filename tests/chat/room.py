@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from knowledge.domain.action import Actor
+from knowledge.domain.clock import Clock
 from knowledge.domain.message import Message
+from knowledge.domain.policy import Policy
 from prompts.messages import render
+from runtime.db.gate_books import PgGateBooks
+from runtime.db.uow import Database
 from runtime.wiring import House
 from tests.gate.house import ANA, BUYER, Bench, brl, budget
 from tests.journeys.town import settings_for
-from tools.gate import Outcome, Receipt
+from tools.gate import Gate, Outcome, Receipt
 
 PIA = "Pia pia-meta"
 """The name of the campaign that `Bench.running` starts."""
@@ -55,14 +59,17 @@ class Room:
         return [str(e or "open") for (e,) in await self.bench.rows("select ending from chat_offers order by made_at, closed_at")]
 
 
-def room_of(bench: Bench, data: Path) -> Room:
-    settings = settings_for("http://127.0.0.1:9", data)
-    nothing = cast(Any, None)
-    house = House(
-        settings=settings, clock=bench.clock, db=bench.db, books=bench.books, effects=bench.gate._core.effects, gate=bench.gate,
-        jobs=nothing, sources={}, library=nothing, media=nothing, agno_db=None, _policy=bench.policy,
+def house_of(db: Database, gate: Gate, clock: Clock, policy: Policy, data: Path) -> House:
+    """The real house as far as talking needs it: no jobs, no vendors but the gate's own."""
+    settings, nothing, core = settings_for("http://127.0.0.1:9", data), cast(Any, None), gate._core
+    return House(
+        settings=settings, clock=clock, db=db, books=cast(PgGateBooks, core.books), effects=core.effects, gate=gate,
+        jobs=nothing, sources={}, library=nothing, media=nothing, agno_db=None, _policy=policy,
     )  # fmt: skip
-    return Room(bench, house)
+
+
+def room_of(bench: Bench, data: Path) -> Room:
+    return Room(bench, house_of(bench.db, bench.gate, bench.clock, bench.policy, data))
 
 
 def words(message_id: str, locale: str = "pt-BR", **params: Any) -> str:
@@ -80,4 +87,4 @@ def ids_in(text: str) -> list[str]:
     return re.findall(r"\[actions:([0-9a-f-]{36})\]", text)
 
 
-__all__ = ["ANA", "PIA", "Room", "brl", "ids_in", "room_of", "said", "words"]
+__all__ = ["ANA", "PIA", "Room", "brl", "house_of", "ids_in", "room_of", "said", "words"]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -17,7 +18,7 @@ from knowledge.domain.action import Actor
 from knowledge.domain.clock import SettableClock
 from knowledge.domain.policy import Policy
 from runtime.api import PREFIX, build_api
-from runtime.cockpit.app import ChatAnswer, CockpitDeps, CockpitSettings, build_router, ensure_user
+from runtime.cockpit.app import ChatAnswer, ChatPort, CockpitDeps, CockpitSettings, build_router, ensure_user
 from runtime.db.engine import make_engine
 from runtime.db.uow import Database
 from tests.cockpit.seed import POLICY, make_gate, say, seed
@@ -38,7 +39,11 @@ class Echo:
 class House:
     """A running cockpit. `run` performs a coroutine in the server's loop, where its database connections live."""
 
-    def __init__(self, database_url: str, start: datetime, *, seeded: bool = True, prefix: str = "", **settings: Any) -> None:
+    def __init__(
+        self, database_url: str, start: datetime, *, seeded: bool = True, prefix: str = "", ceo: Path | None = None, **settings: Any
+    ) -> None:
+        """`ceo` is a folder for the CEO's house: with it the chat is the CEO's own, offline, on this cockpit's gate."""
+        self._ceo = ceo
         self.clock = SettableClock(start)
         self.ids: dict[str, str] = {}
         self._database_url = database_url
@@ -96,9 +101,12 @@ class House:
         if self._seeded:
             self.ids = await seed(self.database, self.gate, self.clock)
         app = FastAPI(openapi_url=None)
-        deps = CockpitDeps(
-            self.database, self.clock, self.gate, Echo(), CockpitSettings(**self._settings), self._prefix, render=say
-        )
+        chat: ChatPort = Echo()
+        if self._ceo is not None:
+            from tests.chat.room import house_of
+
+            chat = house_of(self.database, self.gate, self.clock, self.policy, self._ceo)
+        deps = CockpitDeps(self.database, self.clock, self.gate, chat, CockpitSettings(**self._settings), self._prefix, render=say)
         app.include_router(build_router(deps))
         app.mount(PREFIX, build_api(deps, SECRET))
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)

@@ -129,6 +129,43 @@ async def test_agentos_serves_the_crew_to_who_has_a_token(office: tuple[Town, ht
     assert budget_at_meta(town) == [("ACTIVE", 4000)]
 
 
+async def test_who_comes_through_agentos_decides_nothing_about_requests(office: tuple[Town, httpx.AsyncClient]) -> None:
+    town, http = office
+    await one_campaign(town)
+    await town.house.ask(ANA, f"aumente o orçamento de {NAME} em 30 %", "pt-BR")
+    assert await pending(town) == [(CAMPAIGN, 5200)]
+    no = town.house.render(Message(id="gate.not_allowed", params={"actor": "agent:ceo"}), "pt-BR")
+    for order in (
+        "aprove todos",
+        "aprove",
+        "sim",
+        "rejeite porque sim",
+        "estenda por 2 horas",
+        "edite para 45",
+        "pare tudo",
+        "desfaça",
+    ):
+        answer = await http.post("/teams/ceo/runs", data={"message": order, "stream": "false", "user_id": RUI.id})
+        assert answer.status_code == 200, answer.text
+        assert order == "sim" or no in answer.json()["content"], (order, answer.json()["content"])
+    assert await pending(town) == [(CAMPAIGN, 5200)] and budget_at_meta(town) == [("ACTIVE", 4000)]
+    assert await town.rows("select 1 from kill_switches") == [] and await town.rows("select 1 from chat_offers") == []
+
+
+async def test_a_manager_decides_in_the_chat_what_another_asked_for_there(town: Town) -> None:
+    await one_campaign(town)
+    await town.house.ask(ANA, f"aumente o orçamento de {NAME} em 30 %", "pt-BR")
+    own = town.house.render(Message(id="gate.own_proposal", params={}), "pt-BR")
+    assert own in (await town.house.ask(ANA, "aprove", "pt-BR")).text
+    shown = await town.house.ask(RUI, f"aprove a {NAME}", "pt-BR")
+    assert "R$\xa040,00 → R$\xa052,00" in shown.text and budget_at_meta(town) == [("ACTIVE", 4000)]
+    answer = await town.house.ask(RUI, "confirmo", "pt-BR")
+    assert budget_at_meta(town) == [("ACTIVE", 5200)] and answer.action_id is not None
+    await town.house.ask(ANA, f"undo the last change of {NAME}", "pt-BR")
+    await town.house.ask(ANA, "yes", "pt-BR")
+    assert budget_at_meta(town) == [("ACTIVE", 4000)]
+
+
 async def test_agnos_own_approvals_are_no_way_around_the_gate(office: tuple[Town, httpx.AsyncClient]) -> None:
     town, http = office
     await one_campaign(town, hours=36)
