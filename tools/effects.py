@@ -6,12 +6,14 @@ states are absolute. The one exception is text to a lead: WhatsApp has no look-u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from knowledge.domain.action import (
     CAMPAIGN,
+    SPENDING,
     Action,
     AddDealNote,
     GrantAutonomy,
@@ -31,7 +33,8 @@ from knowledge.domain.action import (
 )
 from knowledge.domain.books import Refs
 from knowledge.domain.campaign import PlatformCampaign, PublishedCampaign
-from tools.errors import Refused
+from knowledge.domain.money import Money
+from tools.errors import Refused, VendorError
 from tools.ports import AdPlatform, Crm, Desk, Messenger
 
 _T = TypeVar("_T")
@@ -49,12 +52,22 @@ class Ports:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What the platforms say of their campaigns: those that were `read` whole, and the error of each that could not be."""
+
+    campaigns: tuple[PlatformCampaign, ...] = ()
+    read: frozenset[Platform] = frozenset()
+    failed: Mapping[Platform, VendorError] = field(default_factory=dict[Platform, VendorError])
+
+
+@dataclass(frozen=True)
 class Trace:
     """What a platform shows of an attempt: `result` is what `perform` would return, had it been answered; None when it is not
-    (wholly) there. `begun` says that something of it is."""
+    (wholly) there. `begun` says that something of it is; `changed` is the budget that somebody gave what was begun since."""
 
     result: dict[str, Any] | None = None
     begun: bool = False
+    changed: Money | None = None
 
 
 def repeatable(action: Action) -> bool:
@@ -86,11 +99,27 @@ class Effects:
             raise Refused("ledger", "refs", f"{what} is not known in the ledger yet")
         return value
 
-    async def read(self, action: Action) -> tuple[PlatformCampaign, ...]:
-        """The platform's own word on its campaigns, fresh, for judging. Empty for actions that are not about campaigns."""
+    async def read(self, action: Action) -> Reading:
+        """The platforms' own word on their campaigns, fresh, for judging. Empty for actions that are not about campaigns.
+
+        What spends shares the workspace's caps with every platform, so that all of them are asked; what stops, only its own.
+        """
         if not isinstance(action, CAMPAIGN):
-            return ()
-        return tuple(await self._ads(action.platform).list_campaigns())
+            return Reading()
+        own: Platform = action.platform
+        others: list[Platform] = []
+        if isinstance(action, SPENDING):
+            others = [name for name in self.ports.ads if name != own]
+        if not others:
+            return _reading({own: await self._listed(own)})
+        names: tuple[Platform, ...] = (own, *others)
+        return _reading(dict(zip(names, await asyncio.gather(*map(self._listed, names)), strict=True)))
+
+    async def _listed(self, platform: Platform) -> Sequence[PlatformCampaign] | VendorError:
+        try:
+            return await self._ads(platform).list_campaigns()
+        except VendorError as error:
+            return error
 
     async def found(self, action: CampaignChange, key: str, refs: Refs) -> Trace:
         """What the platform shows of an action whose answer was lost; reads only. Asked before anything is sent again."""
@@ -100,7 +129,9 @@ class Effects:
             if published is None:
                 return Trace()
             complete = published.objects and published.campaign.delivery not in ("paused", "archived")
-            return Trace(result=_published(published) if complete else None, begun=True)
+            budget = published.campaign.daily_budget
+            other = budget if budget is not None and budget != action.daily_budget else None
+            return Trace(result=_published(published), begun=True) if complete else Trace(begun=True, changed=other)
         if refs.external_id is None:
             return Trace()
         campaign = await ads.get_campaign(refs.external_id)
@@ -196,3 +227,9 @@ def _campaign(campaign: PlatformCampaign) -> dict[str, Any]:
 
 def _published(published: PublishedCampaign) -> dict[str, Any]:
     return published.model_dump(mode="json")
+
+
+def _reading(answers: Mapping[Platform, Sequence[PlatformCampaign] | VendorError]) -> Reading:
+    failed: dict[Platform, VendorError] = {n: found for n, found in answers.items() if isinstance(found, VendorError)}
+    campaigns = [c for found in answers.values() if not isinstance(found, VendorError) for c in found]
+    return Reading(tuple(campaigns), frozenset(answers) - frozenset(failed), failed)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from knowledge.domain.action import Action, Actor
+from knowledge.domain.action import Action, Actor, Platform
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.facts import Facts, KillSwitch
 from knowledge.domain.message import Message
@@ -171,16 +171,24 @@ class GateTx(Protocol):
         now: datetime,
         *,
         excluding: str | None,
+        read: frozenset[Platform] | None = None,
     ) -> Facts:
         """Ledger and platform read put together (None: none was made, which differs from an empty list).
 
-        Reservations of `excluding` are left out: it is the action itself.
+        `read`: the platforms that were read whole; the action's own when it is not said. Reservations of `excluding` are left out: it is the action itself.
         """
         ...
 
     async def kills(self) -> tuple[KillSwitch, ...]: ...
     async def add_kill(self, kill: KillSwitch) -> bool:
         """False, and nothing written, when such a switch is set already: somebody pulled it at the same moment."""
+        ...
+
+    async def named(self, scope: str, name: str) -> list[str]:
+        """Ids of the campaigns (by id, the platform's id or name), conversations or proposing agents and people that a person may mean.
+
+        One that is called exactly so is meant alone. An agent that never proposed anything is known by any name.
+        """
         ...
 
     async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool: ...

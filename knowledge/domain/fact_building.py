@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING
 from functools import lru_cache
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from knowledge.domain.action import PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.campaign import PlatformCampaign
@@ -119,9 +119,11 @@ class LedgerRows:
     rejections: Sequence[Row] = ()
     listed: Sequence[Row] = ()
     grants: Sequence[Row] = ()
-    """Living grants for the action's kind: id action_kind max_amount_minor currency max_change left expires_at rejections_in_row."""
+    """Living grants for the action's kind: id action_kind max_amount_minor currency max_change left expires_at rejections_in_row undone."""
     rates: Sequence[Rate] = ()
     """Exchange rates that are recent enough; rows of another currency than the policy's are converted by them."""
+    account_zone: str | None = None
+    """The time zone that the action's ad account stated when it was last read."""
     unread: Sequence[Row] = ()
     """Campaigns of ours that ran on a day of this week which nobody has read since it ended: campaign_id platform day currency
     highest_then (the highest budget in force that day) spent_then (as far as it was measured), by day and campaign."""
@@ -134,9 +136,19 @@ def campaign_facts(
     policy: Policy,
     at: Windows,
     rows: LedgerRows,
+    read: frozenset[Platform] | None = None,
 ) -> Facts:
-    """`facts` with the campaign, the workspace's budget and what could not be read. `platform` None: no read was made."""
-    unreadable = list[str]()
+    """`facts` with the campaign, the workspace's budget and what could not be read. `platform` None: no read was made.
+
+    `read`: the platforms whose campaigns are all in `platform`; the action's own when it is not said.
+    """
+    unreadable, unclear = list[str](), list[str]()
+    whole = read if read is not None else frozenset([action.platform] if platform is not None else [])
+
+    def doubted(name: Platform) -> list[str]:
+        """Where a doubt about a platform is noted: about the action's own nothing is decided, about another one a person may."""
+        return unreadable if name == action.platform else unclear
+
     native, exchange = {r["id"]: r for r in rows.campaigns}, Converter(policy, at.today, rows.rates)
     rows = replace(
         rows, campaigns=exchange.rows(rows.campaigns), held=exchange.rows(rows.held), spent=exchange.rows(rows.spent),
@@ -160,8 +172,8 @@ def campaign_facts(
                 # Without a rate nothing may be spent on it, but it can still be stopped: its facts stay in its own currency.
                 target = _target(row, read_of, policy.model_copy(update={"currency": row["currency"]}))
             continue
-        if row["platform"] == action.platform and platform and read_of is None and row["status"] in RUNNING:
-            unreadable.append(f"{row['platform']}.{row['external_id']}")
+        if row["platform"] in whole and read_of is None and row["status"] in RUNNING:
+            doubted(row["platform"]).append(f"{row['platform']}.{row['external_id']}")
         exposures.append(
             _exposure(row, read_of, policy, spent.get((row["platform"], row["external_id"])), moves.get(row["id"], []))
         )
@@ -180,7 +192,7 @@ def campaign_facts(
         known.add((name, external_id))
         of_week = spent.get((name, external_id))
         if campaign.daily_budget is None or campaign.daily_budget.currency != policy.currency:
-            unreadable.append(f"{name}.{external_id}.daily_budget")
+            doubted(campaign.platform).append(f"{name}.{external_id}.daily_budget")
             continue
         exposures.append(
             Exposure(
@@ -229,6 +241,7 @@ def campaign_facts(
         days_left_after_today=max(0, round((at.week_end - at.day_end).total_seconds() / 86400)),
         adjustments_today=rows.adjustments,
         spent_week_by_platform=_by_platform(rows.spent, policy),
+        unread_days=_unread(rows.unread, policy),
     )
     return facts.model_copy(
         update={
@@ -238,8 +251,9 @@ def campaign_facts(
             "grants": tuple(grant_fact(row) for row in rows.grants),
             "rates": tuple(exchange.used[pair] for pair in sorted(exchange.used)),
             "blacklist": tuple(Listed.model_validate(dict(row)) for row in rows.listed),
+            "account_zone": _other_days(rows.account_zone, at),
             "unreadable": tuple(sorted(set(unreadable))),
-        unread_days=_unread(rows.unread, policy),
+            "unclear": tuple(sorted(set(unclear))),
         }
     )
 
@@ -248,7 +262,8 @@ def grant_fact(row: Row) -> GrantFact:
     """A grant as the rules read it."""
     bound = Money(minor=int(row["max_amount_minor"]), currency=row["currency"])
     return GrantFact.model_validate(
-        {k: row[k] for k in ("id", "action_kind", "max_change", "left", "expires_at", "rejections_in_row")} | {"max_amount": bound}
+        {k: row[k] for k in ("id", "action_kind", "max_change", "left", "expires_at", "rejections_in_row", "undone")}
+        | {"max_amount": bound}
     )
 
 
@@ -271,17 +286,16 @@ def _by_platform(spent: Sequence[Row], policy: Policy) -> dict[Platform, Money]:
     return sums
 
 
-def _rejection(row: Row) -> Rejection:
-    proposed, current = row["proposed_minor"], row["current_minor"]
-    direction: Literal["up", "down"] | None = None
-    if row["kind"] == "campaign.set_budget" and proposed is not None and current is not None:
-        direction = "up" if int(proposed) > int(current) else "down"
-    return Rejection(
-        action_id=row["action_id"],
-        kind=row["kind"],
-        direction=direction,
-        by=row["by"],
-        reason=row["reason"],
+def _other_days(zone: str | None, at: Windows) -> str | None:
+    """The account's time zone when its day now is another one than the policy's. A zone that nobody knows is another one."""
+    if zone is None:
+        return None
+    try:
+        return None if day_bounds(at.now, zone) == (at.day_start, at.day_end) else zone
+    except (ZoneInfoNotFoundError, ValueError):
+        return zone
+
+
 def _unread(rows: Sequence[Row], policy: Policy) -> tuple[UnreadDay, ...]:
     """What nobody has measured yet counts at its worst: by its highest budget, overspend included, less what is known already."""
     found: list[UnreadDay] = []
@@ -296,6 +310,17 @@ def _unread(rows: Sequence[Row], policy: Policy) -> tuple[UnreadDay, ...]:
     return tuple(found)
 
 
+def _rejection(row: Row) -> Rejection:
+    proposed, current = row["proposed_minor"], row["current_minor"]
+    direction: Literal["up", "down"] | None = None
+    if row["kind"] == "campaign.set_budget" and proposed is not None and current is not None:
+        direction = "up" if int(proposed) > int(current) else "down"
+    return Rejection(
+        action_id=row["action_id"],
+        kind=row["kind"],
+        direction=direction,
+        by=row["by"],
+        reason=row["reason"],
         at=row["at"],
     )
 
@@ -366,14 +391,14 @@ def _target(row: Row, read_of: PlatformCampaign | None, policy: Policy) -> Campa
         delivery=read_of.delivery if read_of else row["delivery"],
         daily_budget=budget,
         ledger_budget=ledger,
-        baseline_budget=_money(baseline, policy) if baseline is not None else budget,
+        baseline_budget=_money(baseline, policy) if baseline is not None else ledger,
         launched_at=row["launched_at"],
         last_raise_at=row["last_raise_at"],
         impressions_7d=int(row["impressions7"]),
         spend_7d=_money(row["spend7"], policy),
         revenue_7d=_money(row["revenue7"], policy),
         read_at=read_of.read_at if read_of else None,
-        window_budget=_money(window, policy) if window is not None else budget,
+        window_budget=_money(window, policy) if window is not None else ledger,
         launch_budget=_money(row["launch_budget_minor"], policy) if row.get("launch_budget_minor") is not None else None,
         last_raise=_last_raise(row, policy),
         emergency_stop=bool(row.get("emergency_stop")),

@@ -196,11 +196,19 @@ class Facts(_Fact):
     blacklist: tuple[Listed, ...] = ()
     restores: str | None = None
     """The done action whose state before this one restores exactly, read from the ledger: an undo."""
+    undo_of: str | None = None
+    """The action that this one says it undoes. Without `restores` it does not: somebody changed the object since."""
+    viewer: bool = False
+    """Whether the proposer is a person who may not decide: nothing is spared because a person asked."""
     rates: tuple[Rate, ...] = ()
     """The exchange rates by which amounts of other currencies were brought into the policy's."""
     grants: tuple[GrantFact, ...] = ()
     """Living grants for this kind of action, the first to end first; read under the budget lock, like the caps."""
+    account_zone: str | None = None
+    """The time zone of the action's ad account where its days are not the policy's; None: they are, or nobody has read it yet."""
     unreadable: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+    """What concerns other platforms than the action's and could not be read or counted: a person may know better."""
 
     @cached_property
     def text(self) -> str:

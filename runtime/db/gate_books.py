@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, parse_action
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform, parse_action
 from knowledge.domain.books import ActionRecord, Refs, Status, Ticket, Vote
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import canonical
@@ -223,10 +223,11 @@ class PgGateTx:
         now: datetime,
         *,
         excluding: str | None,
+        read: frozenset[Platform] | None = None,
     ) -> Facts:
         self._law.seen(policy)
         facts = Facts(now=now, proposer=str(proposer), confidence=confidence, kills=await self.kills())
-        return await gate_facts.complete(self.conn, facts, action, platform, policy, excluding)
+        return await gate_facts.complete(self.conn, facts, action, platform, policy, excluding, read)
 
     async def conversation_epoch(self, conversation_id: str) -> tuple[str, int] | None:
         row = await self._one("select owner, epoch from conversations where id = :id", id=conversation_id)
@@ -256,6 +257,20 @@ class PgGateTx:
             **(kill.model_dump() | {"target": kill.target or ""}),
         )
         return count == 1
+
+    async def named(self, scope: str, name: str) -> list[str]:
+        if scope == "agent":
+            return [name]
+        if scope == "conversation":
+            rows = await self._rows("select id::text from conversations where id::text = :name", name=name)
+        else:
+            rows = await self._rows(
+                "select id from campaigns where id = :name or external_id = :name or lower(name) = lower(:name)"
+                " union select campaign_id from actions where campaign_id = :name order by id limit 10",
+                name=name,
+            )
+        ids = [str(row["id"]) for row in rows]
+        return [name] if name in ids else ids
 
     async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool:
         try:
@@ -365,7 +380,8 @@ class PgGateTx:
 
     async def batch(self, correlation_id: str) -> list[ActionRecord]:
         rows = await self._rows(
-            "select * from actions where correlation_id = :id and status = 'done' order by closed_at desc, decided_at desc, id",
+            "select * from actions where correlation_id = :id and status = 'done'"
+            " order by closed_at desc, decided_at desc, seq desc",
             id=correlation_id,
         )
         return [_record(row) for row in rows]
@@ -421,7 +437,7 @@ class PgGateTx:
         rows = await self._rows(
             "select id, kind, status, executor from actions where status = 'executing' or (status = 'unknown'"
             " and (attempts < 10 or execution_started_at < :hour_ago) and kind <> 'message.send') or (status = 'authorised' and decided_at < :before)"
-            " order by created_at limit 500",
+            " order by created_at, seq limit 500",
             before=now - timedelta(minutes=1),
             hour_ago=now - timedelta(hours=1),
         )

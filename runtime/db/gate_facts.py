@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from knowledge.domain.action import CAMPAIGN, CONVERSATION, Action, PublishCampaign
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, Action, Platform, PublishCampaign
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.fact_building import ADJUSTMENTS, CHANGES, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
 from knowledge.domain.facts import ConversationFacts, Facts
@@ -85,6 +85,7 @@ _REST = """
     and p.decided_by like 'user:%' and p.decided_at > :rejected_since) as rejections,
 (select coalesce(jsonb_agg(jsonb_build_object('day', day, 'base', base, 'quote', quote, 'rate', rate::text, 'source', source)
     order by day, base, quote), '[]') from exchange_rates where day >= :rates_since and day <= :today) as rates,
+(select time_zone from ad_accounts where workspace = :workspace and platform = :platform) as account_zone,
 """
 """The day, the week and what people said, as JSON in one row: one journey to the database instead of four."""
 
@@ -96,12 +97,13 @@ async def complete(
     platform: tuple[PlatformCampaign, ...] | None,
     policy: Policy,
     excluding: str | None,
+    read: frozenset[Platform] | None = None,
 ) -> Facts:
     """`facts` (moment, proposer, kill switches) with all that the rules of this kind of action look at."""
     if isinstance(action, CAMPAIGN):
         at = Windows.at(facts.now, policy.time_zone, policy.guardrails)
         return campaign_facts(
-            facts, action, platform, policy, at, await _ledger_rows(conn, action, policy, at, facts.now, excluding)
+            facts, action, platform, policy, at, await _ledger_rows(conn, action, policy, at, facts.now, excluding), read
         )
     if isinstance(action, CONVERSATION):
         return facts.model_copy(update={"conversation": await _conversation(conn, action.conversation_id)})
@@ -140,13 +142,14 @@ async def _ledger_rows(
         currency=policy.currency,
         monday=at.monday,
         today=at.today,
-        kinds=list(CHANGES),
         past=[day.date for day in at.past],
+        kinds=list(CHANGES),
         counted=list(COUNTED),
         day_start=at.day_start,
         day_end=at.day_end,
         own=excluding or "",
         campaign=action.campaign_id,
+        platform=action.platform,
         rejected_since=at.rejected_since,
         kind=action.kind,
         rates_since=at.today - timedelta(days=policy.guardrails.financial.max_rate_age_days),
@@ -155,8 +158,8 @@ async def _ledger_rows(
     )
     assert rest is not None  # a select without a table has one row
     spent, moves = rest["spent"], rest["moves"]
-    return LedgerRows(
     unread = unread_days.named(rest["unread"], at.past)
+    return LedgerRows(
         campaigns=campaigns,
         held=rest["held"],
         week_spent=sum(row["before"] for row in spent),
@@ -168,8 +171,9 @@ async def _ledger_rows(
         listed=rest["listed"],
         grants=grants.living_rows(rest["grants"]),
         rates=[Rate.model_validate(r) for r in rest["rates"]],
-    )
+        account_zone=rest["account_zone"],
         unread=await unread_days.unread_rows(conn, action.workspace, unread),
+    )
 
 
 def _words(action: CampaignAction) -> dict[str, Any]:

@@ -86,7 +86,6 @@ class Judge:
         self.editors: dict[str, str] = {}
         """a request made by widening another one -> who did that"""
         self.talks: dict[str, tuple[str, int]] = {}
-        self._raised: dict[str, datetime] = {}
         self.read: dict[tuple[str, date], datetime] = {}
         """(platform, day) -> when its figures were read whole, after it had ended"""
         self.performed: Counter[str] = Counter()
@@ -115,12 +114,12 @@ class Judge:
         running = unit.budget if unit.on else 0
         return max(self._times(unit, max(unit.floor, running)), unit.reported.get(self.today(), 0))
 
-    def worst_day(self, platform: str, decided_at: datetime, *, only: str | None = None) -> int:
+    def worst_day(self, decided_at: datetime, *, only: str | None = None) -> int:
         """The worst day of the whole workspace, or of one platform. By hand counts what the gate could have read when it decided."""
-        return sum(self._counted(u, platform, decided_at) for u in self.units.values() if only in (None, u.platform))
+        return sum(self._counted(u, decided_at) for u in self.units.values() if only in (None, u.platform))
 
-    def _counted(self, unit: Unit, platform: str, decided_at: datetime) -> int:
-        read = unit.platform == platform and (unit.hand_at is None or unit.hand_at < decided_at)
+    def _counted(self, unit: Unit, decided_at: datetime) -> int:
+        read = unit.hand_at is None or unit.hand_at < decided_at
         if not read and unit.learned is not None and unit.learned >= decided_at:
             return self._times(unit, unit.unlearned)
         return self.worst(unit, by_hand=read)
@@ -339,14 +338,11 @@ class Judge:
         if known is None:
             return
         limits = self.policy.guardrails.financial
-        # A judgement reads its own platform only. What was raised elsewhere since was judged without what people did by hand here.
-        blind = any(at >= known.decided_at for platform, at in self._raised.items() if platform != unit.platform)
-        self._raised[unit.platform] = self.moment()
-        day = self.worst_day("" if blind else unit.platform, known.decided_at)
+        day = self.worst_day(known.decided_at)
         if day > limits.daily_cap.minor:
             self.breach(f"daily cap: {day} of {limits.daily_cap.minor} by action {permit.action_id}")
         own = self.policy.platform_cap(unit.platform, "day").minor  # type: ignore[arg-type]
-        there = self.worst_day(unit.platform, known.decided_at, only=unit.platform)
+        there = self.worst_day(known.decided_at, only=unit.platform)
         if there > own:
             self.breach(f"daily cap of {unit.platform}: {there} of {own} by action {permit.action_id}")
         alone = self._times(unit, max(unit.floor, unit.budget))

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, SendMessage
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform, SendMessage
 from knowledge.domain.books import ActionRecord, Refs, Status, Ticket
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Row, canonical, chain_hash
@@ -170,13 +170,14 @@ class MemoryTx:
         now: datetime,
         *,
         excluding: str | None,
+        read: frozenset[Platform] | None = None,
     ) -> Facts:
         await self.rows.step()
         facts = Facts(now=now, proposer=str(proposer), confidence=confidence, kills=self._kills())
         if isinstance(action, CAMPAIGN):
             at = Windows.at(now, policy.time_zone, policy.guardrails)
             rows = memory_facts.ledger_rows(self.rows, action, policy, at, excluding)
-            return campaign_facts(facts, action, platform, policy, at, rows)
+            return campaign_facts(facts, action, platform, policy, at, rows, read)
         if isinstance(action, CONVERSATION):
             if self.rows.get("conversations", action.conversation_id) is not None:
                 await self.rows.lock(("conversations", action.conversation_id))
@@ -217,6 +218,19 @@ class MemoryTx:
             return False
         self.rows.put("kills", kill.id, {"kill": kill, "lifted_by": None, "lifted_at": None})
         return True
+
+    async def named(self, scope: str, name: str) -> list[str]:
+        await self.rows.step()
+        if scope == "agent":
+            return [name]
+        if scope == "conversation":
+            return [name] if self.rows.get("conversations", name) is not None else []
+        asked = {name for a in self.rows.scan("actions") if getattr(a.action, "campaign_id", None) == name}
+        called = [
+            c for c in self.rows.scan("campaigns") if name in (c["id"], c["external_id"]) or name.lower() == c["name"].lower()
+        ]
+        ids = sorted(asked | {c["id"] for c in called})
+        return [name] if name in ids else ids[:10]
 
     async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool:
         await self.rows.step()
@@ -293,7 +307,8 @@ class MemoryTx:
     async def batch(self, correlation_id: str) -> list[ActionRecord]:
         await self.rows.step()
         found = [a for a in self.rows.scan("actions") if a.correlation_id == correlation_id and a.status == "done"]
-        return sorted(found, key=lambda a: (a.closed_at, a.id), reverse=True)
+        order = {a.id: place for place, a in enumerate(found)}
+        return sorted(found, key=lambda a: (a.closed_at, a.decided_at, order[a.id]), reverse=True)
 
     # -- effects --------------------------------------------------------------------------------------------------------------
 
@@ -432,9 +447,13 @@ class MemoryBooks:
             "currency": spend.currency, "revenue_minor": revenue, "impressions": impressions,
         }  # fmt: skip
 
-    def put_conversation(self, talk: Talk) -> None:
-        self.store.rows("conversations")[talk.id] = talk
     def put_read(self, platform: str, day: date, *, workspace: str = "default") -> None:
         """The platform's figures of a day were read whole after it had ended."""
         self.store.rows("days_read")[workspace, platform, day] = True
 
+    def put_account(self, platform: str, zone: str, *, workspace: str = "default") -> None:
+        """The time zone that a platform's ad account stated."""
+        self.store.rows("ad_accounts")[workspace, platform] = zone
+
+    def put_conversation(self, talk: Talk) -> None:
+        self.store.rows("conversations")[talk.id] = talk

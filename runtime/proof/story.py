@@ -39,7 +39,8 @@ BUDGETS: dict[Platform, tuple[int, ...]] = {"meta": (800, 1000, 2000, 3000, 6000
 ANA = DECIDERS[0]
 SIZES, OFTEN = (1, 2, 4, 8), (15, 35, 35, 15)
 NEWS = """
-select a.id::text, a.status, a.args, a.proposer_kind, a.proposer_id, a.decided_at, a.fingerprint, a.undo_of, p.edited_from::text,
+select a.id::text, a.status, a.args, a.proposer_kind, a.proposer_id, a.fingerprint, a.undo_of,
+  (a.facts ->> 'now')::timestamptz as decided_at, p.edited_from::text,
   p.edited_by, p.narrower, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon
 from actions a left join approvals p on p.action_id = a.id where a.xmin::text::bigint >= %(horizon)s
 """

@@ -147,6 +147,8 @@ class MemoryAds:
             unit = self._judge.created(permit, self.platform, action, key)
             _arrived(kind, self.platform, "create")
         if not unit.on:
+            if unit.budget != action.daily_budget.minor:  # the real clients too read back what they made before they switch it on
+                raise Refused(self.platform, "publish", "what was created does not read back as ordered")
             permit, kind = await _leave(self._judge, self._trouble, self.platform, "activate")
             self._judge.switched(permit, unit, on=True, operation="activate")
             _arrived(kind, self.platform, "activate")

@@ -97,6 +97,27 @@ async def test_what_is_in_doubt_waits_for_the_end_of_the_kill(bench: Bench) -> N
     assert [r.status for r in await bench.gate.recover()] == ["done"]
 
 
+async def test_a_stop_in_the_middle_of_several_writes_leaves_the_room_held(bench: Bench) -> None:
+    """The first of several ad sets has its raise, and the switch holds the others: that is no cancellation."""
+    await bench.running(amount="100")
+
+    async def pulled() -> None:
+        bench.ads.before_write = None
+        bench.ads.fail["set_daily_budget"] = [UnknownOutcome("meta", "budget.set", "1 of 2 parts are done, then: stopped")]
+
+        async def next_time() -> None:
+            bench.ads.before_write = None
+            assert (await bench.beside().gate.kill("all", None, ANA, "algo errado")).ok
+
+        bench.ads.before_write = next_time
+
+    bench.ads.before_write = pulled
+    receipt = await bench.submit(budget("110"), "k1")
+    assert (receipt.status, receipt.message.id) == ("unknown", "gate.cancelled")
+    assert bench.ads.count("set_daily_budget") == 1
+    assert await bench.held() == {"pia-meta": "held"}
+
+
 async def test_authorised_but_forgotten_action_is_judged_again(bench: Bench) -> None:
     """A process died between its decision and its claim; an hour later the world is another one."""
     await bench.running(amount="100")

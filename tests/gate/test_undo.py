@@ -161,7 +161,8 @@ async def test_word_of_undo_without_its_substance_spares_no_rule(bench: Bench) -
     for amount in ("149", "101"):  # 100 would be the undo
         receipt = await bench.gate.submit(asks(budget(amount), f"fake-{amount}", CLOCK, undo_of=action_id))
         assert (await bench.action(receipt.action_id)).facts.restores is None
-    assert (await bench.submit(budget("149"), "fake-149", CLOCK)).status == "waiting"
+        assert receipt.status == "refused"
+        assert "undo_object" in {f.rule for f in receipt.findings}
 
 
 async def test_agents_undo_is_judged_like_any_change(bench: Bench) -> None:

@@ -304,7 +304,43 @@ def test_promises_bind_the_bot_only() -> None:
     assert says("promises", message("Sai por R$ 100", author="human"), talk()) == "allow"
 
 
+def test_an_unread_platform_asks_of_what_spends_more() -> None:
+    unread = facts(unclear=("tiktok.list_campaigns",))
+    assert says("other_platforms", set_budget("55"), unread) == "ask"
+    assert says("other_platforms", publish("40"), unread) == "ask"
+    assert says("other_platforms", resume(), unread) == "ask"
+    assert says("other_platforms", set_budget("45"), unread) == "allow"  # 50 -> 45 only takes away
+    assert says("other_platforms", set_budget("55"), facts()) == "allow"
+
+
+def test_an_undo_without_its_object_is_none() -> None:
+    assert says("undo_object", set_budget("55"), facts(undo_of="a1")) == "refuse"
+    assert says("undo_object", pause(), facts(undo_of="a1")) == "refuse"
+    assert says("undo_object", set_budget("55"), facts(undo_of="a1", restores="a1")) == "allow"
+    assert says("undo_object", set_budget("55"), facts()) == "allow"
+
+
+def test_a_campaign_is_switched_on_within_the_largest_budget_only() -> None:
+    at, above = (facts(campaign=campaign(daily_budget=brl(limit))) for limit in ("200", "200.01"))
+    assert says("campaign_budget", resume(), at) == "allow"
+    assert says("campaign_budget", resume(), above) == "refuse"
+
+
+def test_a_viewer_is_no_person_who_decides() -> None:
+    assert says("confidence", set_budget("55"), facts(USER, confidence=None)) == "allow"
+    assert says("confidence", set_budget("55"), facts(USER, confidence=None, viewer=True)) == "ask"
+
+
 def test_every_rule_is_named_by_a_test() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     tested = set(re.findall(r'(?:says|word|finding_of)\((?:\w+, )?"(\w+)"', source))
     assert {rule.id for rule in RULES} - tested == set()
+
+
+def test_nothing_more_is_spent_where_a_day_is_another_day() -> None:
+    """An account in another time zone: raising, launching and resuming wait; cutting and stopping never do."""
+    elsewhere = facts(account_zone="America/Los_Angeles")
+    assert [says("account_zone", action, elsewhere) for action in (set_budget("55"), publish("40"), resume())] == ["refuse"] * 3
+    assert says("account_zone", set_budget("45"), elsewhere) == "allow"
+    assert says("account_zone", set_budget("55"), facts()) == "allow"
+    assert judge(pause(), elsewhere, policy()).answer == judge(pause(), facts(), policy()).answer

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from law_support import AGENT, NOW, USER, books, brl, campaign, exposure, facts, message, pause, policy, set_budget, talk
+from law_support import AGENT, NOW, USER, books, brl, campaign, exposure, facts, message, pause, policy, resume, set_budget, talk
 from test_findings_speak import CASES, OWN, finding_calls
 
 from knowledge.domain.action import Action, GrantAutonomy, Platform, parse_action
@@ -61,6 +61,8 @@ RARE: dict[str, tuple[Action, Facts, Policy]] = {
     **{f"{rule}.refuse": (set_budget("55"), UNREAD, OWN) for rule in (
         "daily_cap", "weekly_cap", "platform_daily_cap", "platform_weekly_cap", "campaign_daily_cap", "campaign_weekly_cap",
         "reserve_share", "weekly_reserve", "over_cap", "over_weekly_cap", "strategy_change", "adjustments", "unsettled")},
+    "campaign_budget.refuse": (resume(), NO_CAMPAIGN, policy()),
+    "undo_object.refuse": (set_budget("55"), facts(campaign=None, undo_of="a1"), policy()),
     "max_increase.refuse": (set_budget("55"), NO_CAMPAIGN, policy()),
     "approval_above.refuse": (set_budget("55"), NO_CAMPAIGN, policy()),
     "cumulative_change.ask": (set_budget("55"), facts(campaign=campaign(window_budget=None)), policy()),

@@ -57,6 +57,9 @@ MOVED = books(exposure(), exposure("a", "20", start="100"))
 CASES: dict[str, tuple[Action, Facts, Policy]] = {
     "kill_switch.refuse": (set_budget("55"), facts(kills=SWITCHED), policy()),
     "facts_readable.refuse": (set_budget("55"), facts(unreadable=("meta.list",)), policy()),
+    "other_platforms.ask": (set_budget("55"), facts(unclear=("tiktok.list_campaigns",)), policy()),
+    "undo_object.refuse": (set_budget("55"), facts(undo_of="a1"), policy()),
+    "account_zone.refuse": (set_budget("55"), facts(account_zone="America/New_York"), policy()),
     "autonomy.ask": (set_budget("55"), facts(), policy(autonomy={"level": 2})),
     "autonomy.refuse": (set_budget("55"), facts(), policy(autonomy={"level": 3})),
     "over_cap.refuse": (set_budget("55"), facts(budget=books(exposure(spent="301"))), policy()),
@@ -140,8 +143,9 @@ def test_the_card_names_rule_number_limit_and_remedy(case: str, locale: str) -> 
     assert "{" not in said
 
 
-NUMBERLESS = {"kill_switch", "facts_readable", "opt_out", "promises", "ad_policy", "banned_product", "trademark", "learned_blacklist",
-              "rule_failed", "takeover", "special_category", "recent_no", "restores", "unsettled", "emergency_stop", "already_published"}  # fmt: skip
+NUMBERLESS = {"account_zone", "kill_switch", "facts_readable", "opt_out", "promises", "ad_policy", "banned_product", "trademark", "learned_blacklist",
+              "rule_failed", "takeover", "special_category", "recent_no", "restores", "unsettled", "emergency_stop", "already_published",
+              "other_platforms", "undo_object"}  # fmt: skip
 """Rules about words or states: they name the words or the state instead of a number."""
 LIMITS = {"limit", "cap", "level", "quorum", "least", "days", "left", "budget", "max_count", "until", "pairs", "below", "bound"}
 

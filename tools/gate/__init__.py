@@ -136,7 +136,8 @@ class Gate:
             look = await self._core.look(record.action)
             if look.unreadable:
                 return UndoPlan(possible=False, message=Message(id="gate.unreadable")), None
-            now = next((c for c in look.campaigns if c.external_id == undoing.touched(record)), None)
+            where = (record.action.platform, undoing.touched(record))
+            now = next((c for c in look.campaigns if (c.platform, c.external_id) == where), None)
         return undoing.plan(record, undos, now, later, stands_for), (record, len(undos))
 
     async def undo(self, action_id: str, actor: Actor, why: str = "") -> Outcome:

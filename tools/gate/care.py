@@ -15,7 +15,7 @@ from tools.effects import Trace
 from tools.errors import VendorError
 from tools.gate import people
 from tools.gate.answers import Receipt, receipt
-from tools.gate.core import Core
+from tools.gate.core import Core, Look
 from tools.gate.performing import close, execute
 from tools.guardrails import kill_switch
 
@@ -82,13 +82,16 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
             return receipt(record)  # it stays unknown, and its room reserved, until the platform can be read
         if trace.result is not None:
             return await close(core, record, "done", result=trace.result, before="unknown")
+        if trace.changed is not None:  # what was half made is another campaign by now: switching it on is nobody's decision
+            error = Message(id="gate.half_changed", params={"budget": trace.changed})
+            return await close(core, record, "failed", error=error, before="unknown")
         started = record.execution_started_at or record.decided_at
         if isinstance(record.action, PublishCampaign) and not trace.begun and now - started < SETTLE:
             return receipt(record)
     if record.status == "unknown" and await _stopped(core, record):
         return receipt(record)  # sending is stopped; it waits with its room held, without using up its attempts
     if record.status == "authorised" or campaign:
-        ended = await _judged_anew(core, record, now)
+        ended = await _judged_anew(core, record)
         if ended is not None:
             return ended
     return await execute(core, action_id, doubt=not campaign)
@@ -107,15 +110,14 @@ async def _trace(core: Core, record: ActionRecord) -> Trace:
     return await core.effects.found(record.action, record.key, refs)
 
 
-async def _judged_anew(core: Core, record: ActionRecord, now: datetime) -> Receipt | None:
+async def _judged_anew(core: Core, record: ActionRecord) -> Receipt | None:
     """Judges what did not leave at once on what is so by now, and ends it when the law, or a later decision, says otherwise.
 
     None when it may leave: on this verdict, with room for it. While the platform cannot be read it stays as it is, its room held.
     """
-    look = await core.look(record.action)
-    async with core.books.transaction() as tx:
-        await core.lock(tx, record.action)
-        locked = await tx.action(record.id, lock=True)
+
+    async def anew(tx: GateTx, look: Look) -> Receipt | None:
+        now, locked = core.clock.now(), await tx.action(record.id, lock=True)
         if locked is None or locked.status != record.status:
             return receipt(locked or record)
         later = await tx.later_change(locked) if isinstance(locked.action, CAMPAIGN) else None
@@ -136,6 +138,8 @@ async def _judged_anew(core: Core, record: ActionRecord, now: datetime) -> Recei
         await tx.settle(record.id, kept=False, now=now)
         await tx.reserve(locked.model_copy(update=seen), now)
         return None
+
+    return await core.on_fresh_look(record.action, anew)
 
 
 async def _given_up(

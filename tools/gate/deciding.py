@@ -12,7 +12,6 @@ from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Verdict
 from tools.gate import requests
 from tools.gate.core import Core, Look
-from tools.gate.undoing import inverse, touched
 from tools.guardrails import autonomy, judge
 
 STATUS: dict[Answer, Status] = {"allow": "authorised", "ask": "waiting", "refuse": "refused"}
@@ -26,32 +25,20 @@ async def decide(core: Core, proposal: Proposal) -> ActionRecord:
     if known is None and proposal.expected is None:
         expected = await core.expected(proposal.action, proposal.proposer)
         proposal = proposal.model_copy(update={"expected": expected})
-    for last in (False, True):
-        if known is None:
-            look = await core.look(proposal.action)
-            async with core.books.transaction() as tx:
-                known = await _judged(core, tx, proposal, look, last=last)
-    assert known is not None  # the last round always decides
-    return known
+    if known is not None:
+        return known
+    return await core.on_fresh_look(proposal.action, lambda tx, look: _judged(core, tx, proposal, look))
 
 
-async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look, *, last: bool) -> ActionRecord | None:
-    """Judges and records. None, and nothing written, when ledger and platform disagree and another look is allowed."""
+async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look) -> ActionRecord:
+    """Judges and records."""
     action, policy, now = proposal.action, core.policy(), core.clock.now()
-    await core.lock(tx, action)
     known = await _standing(tx, proposal.key)
     if known is not None:  # somebody with the same intent was faster
         return known
-    facts = await core.facts(tx, action, proposal.proposer, proposal.confidence, look, now, excluding=None)
-    if facts.unreadable and not look.unreadable and not last:
-        # Another process published between our platform read and our lock: what we read was true a moment ago.
-        return None
-    if proposal.undo_of is not None:
-        # That it restores what was is read from the ledger: a caller's word for it would be a way around the rules.
-        undone = await tx.action(proposal.undo_of)
-        same = facts.campaign is not None and undone is not None and touched(undone) == facts.campaign.external_id
-        if undone is not None and same and undone.status == "done" and inverse(undone) == action:
-            facts = facts.model_copy(update={"restores": undone.id})
+    facts = await core.facts(
+        tx, action, proposal.proposer, proposal.confidence, look, now, excluding=None, undo_of=proposal.undo_of
+    )
     verdict = judge(action, facts, policy)
     status, not_before = _status(proposal, verdict, policy), None
     if status == "authorised" and policy.autonomy.grace_minutes and _waits(proposal):

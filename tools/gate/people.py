@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from knowledge.domain.action import Action, Actor
 from knowledge.domain.books import ActionRecord, DecisionRole, GateTx, Ticket, TicketStatus, Vote
 from knowledge.domain.message import Message
+from knowledge.domain.verdict import Verdict
 from tools.gate import requests
 from tools.gate.answers import Outcome, may_decide, no, outcome
 from tools.gate.core import Core, Look
@@ -34,15 +35,13 @@ async def approve(core: Core, action_id: str, actor: Actor, fingerprint: str | N
         return no("gate.not_found", action=action_id)
     if fingerprint is not None and fingerprint != record.fingerprint:
         return no("gate.other_arguments")
-    look = await core.look(record.action)
-    async with core.books.transaction() as tx:
-        answer = await _yes(core, tx, record, actor, look)
+    asked = record
+    answer = await core.on_fresh_look(asked.action, lambda tx, look: _yes(core, tx, asked, actor, look))
     return outcome(await execute(core, action_id)) if answer.status == "authorised" else answer
 
 
 async def _yes(core: Core, tx: GateTx, record: ActionRecord, actor: Actor, look: Look) -> Outcome:
     now, policy, who = core.clock.now(), core.policy(), str(actor)
-    await core.lock(tx, record.action)
     pending = await _pending(core, tx, record.id, now)
     if isinstance(pending, Outcome):
         return pending
@@ -103,12 +102,12 @@ async def reject(core: Core, action_id: str, actor: Actor, reason: str) -> Outco
         return no("gate.not_allowed", actor=str(actor))
     now = core.clock.now()
     async with core.books.transaction() as tx:
-        record = await tx.action(action_id, lock=True)
-        ticket = await tx.ticket(action_id, lock=True)
-        if record is None:
+        if await tx.action(action_id, lock=True) is None:
             return no("gate.not_found", action=action_id)
-        if ticket is None or ticket.status != "pending" or record.status != "waiting":
-            return no("gate.already_decided", status=ticket.status if ticket else record.status)
+        pending = await _pending(core, tx, action_id, now)
+        if isinstance(pending, Outcome):
+            return pending
+        record, ticket = pending
         await tx.change(action_id, "waiting", "rejected", closed_at=now)
         await tx.save_ticket(decided(ticket, "rejected", str(actor), now, reason))
         await tx.agree(record, "rejected", agreed=False, by=str(actor), at=now)
@@ -129,9 +128,10 @@ async def edit(
     if isinstance(wanted, Outcome):
         return wanted
     record, action = wanted
-    look, expected = await core.look(action), await core.expected(action, record.proposer)
-    async with core.books.transaction() as tx:
-        answer, made = await _instead(core, tx, record, action, actor, reason, look, expected)
+    expected = await core.expected(action, record.proposer)
+    answer, made = await core.on_fresh_look(
+        action, lambda tx, look: _instead(core, tx, record, action, actor, reason, look, expected)
+    )
     return outcome(await execute(core, made.id)) if made is not None and made.status == "authorised" else answer
 
 
@@ -143,10 +143,13 @@ async def preview(core: Core, action_id: str, actor: Actor, changes: dict[str, A
     record, action = wanted
     if record.status != "waiting":
         return no("gate.already_decided", status=record.status)
-    look, now = await core.look(action), core.clock.now()
-    async with core.books.transaction() as tx:
+
+    async def said(tx: GateTx, look: Look) -> Verdict:
+        now = core.clock.now()
         facts = await core.facts(tx, action, record.proposer, record.confidence, look, now, excluding=record.id)
-    verdict = judge(action, facts, core.policy())
+        return judge(action, facts, core.policy())
+
+    verdict = await core.on_fresh_look(action, said)
     message = Message(id=f"gate.preview_{verdict.answer}")
     return Outcome(ok=verdict.answer != "refuse", status=verdict.answer, message=message, findings=verdict.reasons)
 
@@ -187,7 +190,6 @@ async def _instead(
     expected: dict[str, Any] | None,
 ) -> tuple[Outcome, ActionRecord | None]:
     now, policy, who = core.clock.now(), core.policy(), str(actor)
-    await core.lock(tx, action)
     pending = await _pending(core, tx, record.id, now)
     if isinstance(pending, Outcome):
         return pending, None
@@ -198,7 +200,7 @@ async def _instead(
         refusing = tuple(f for f in verdict.findings if f.answer == "refuse")
         return Outcome(ok=False, status="waiting", message=Message(id="gate.edit_refused"), findings=refusing), None
     key = f"{record.key}/edit/{action.fingerprint()[:12]}"
-    narrower = requests.narrower(record.action, action, facts)
+    narrower = requests.narrower(await _first_asked(tx, record, ticket), action, facts)
     made = record.model_copy(
         update={
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"agente-ceo:{key}")),
@@ -220,6 +222,7 @@ async def _instead(
     fresh = fresh.model_copy(
         update={
             "quorum": max(fresh.quorum, 1 if narrower else ticket.quorum),
+            "requested_at": ticket.requested_at,  # nor does it give it a longer life
             "edited_from": record.id,
             "edited_by": who,
             "narrower": narrower,
@@ -237,6 +240,17 @@ async def _instead(
     await core.note(tx, f"action.{made.status}", made, who, now, edited_from=record.id, reason=reason)
     message = Message(id="gate.edited" if narrower else "gate.edited_wider")
     return Outcome(ok=True, status=made.status, message=message, findings=verdict.reasons, action_id=made.id), made
+
+
+async def _first_asked(tx: GateTx, record: ActionRecord, ticket: Ticket) -> Action:
+    """What was asked for before anybody edited it: a person cannot widen a request in two steps and then say yes alone."""
+    action, edited_from = record.action, ticket.edited_from
+    while edited_from is not None:
+        before, asked = await tx.action(edited_from), await tx.ticket(edited_from)
+        if before is None or asked is None:
+            raise LookupError(f"action {edited_from}: the request that was edited is not in the ledger")
+        action, edited_from = before.action, asked.edited_from
+    return action
 
 
 async def extend(core: Core, action_id: str, actor: Actor, hours: int) -> Outcome:
@@ -285,37 +299,38 @@ async def release(core: Core, action_id: str, by: str, *, early: bool) -> Outcom
         record = await tx.action(action_id)
     if record is None:
         return no("gate.not_found", action=action_id)
-    look = await core.look(record.action)
+    answer = await core.on_fresh_look(record.action, lambda tx, look: _released(core, tx, action_id, by, look, early=early))
+    return outcome(await execute(core, action_id)) if answer.status == "authorised" else answer
+
+
+async def _released(core: Core, tx: GateTx, action_id: str, by: str, look: Look, *, early: bool) -> Outcome:
     now, policy = core.clock.now(), core.policy()
-    async with core.books.transaction() as tx:
-        await core.lock(tx, record.action)
-        record = await tx.action(action_id, lock=True)
-        if record is None or record.status != "scheduled" or record.not_before is None:
-            return no("gate.already_decided", status=record.status if record else "")
-        if not early and record.not_before > now:  # a manager gave it more time meanwhile
-            return no("gate.already_decided", status=record.status)
-        facts, verdict = await core.judged_again(tx, record, look, now)
-        if any(f.rule == "facts_readable" and f.answer == "refuse" for f in verdict.findings):
-            return Outcome(ok=False, status="scheduled", message=Message(id="gate.unreadable"), findings=verdict.reasons)
-        seen = {"facts": facts, "verdict": verdict}
-        if verdict.answer == "allow":
-            await tx.change(action_id, "scheduled", "authorised", **seen, decided_at=now)
-            record = record.model_copy(update={"status": "authorised", "decided_at": now} | seen)
-            await tx.reserve(record, now)
-            if early:
-                await tx.agree(record, "approved", agreed=True, by=by, at=now)
-            await core.note(tx, "action.released", record, by, now)
-        else:
-            status = "waiting" if verdict.answer == "ask" else "cancelled"
-            await tx.change(action_id, "scheduled", status, **seen, closed_at=now if status == "cancelled" else None)
-            await tx.settle(action_id, kept=False, now=now)
-            record = record.model_copy(update={"status": status} | seen)
-            if status == "waiting":
-                await tx.open_ticket(record, requests.request(record, policy, now, priority="normal"))
-            await core.note(tx, f"action.{status}", record, by, now)
-            message = Message(id="gate.waiting" if status == "waiting" else "gate.refused_now")
-            return Outcome(ok=False, status=status, message=message, findings=verdict.reasons, action_id=action_id)
-    return outcome(await execute(core, action_id))
+    record = await tx.action(action_id, lock=True)
+    if record is None or record.status != "scheduled" or record.not_before is None:
+        return no("gate.already_decided", status=record.status if record else "")
+    if not early and record.not_before > now:  # a manager gave it more time meanwhile
+        return no("gate.already_decided", status=record.status)
+    facts, verdict = await core.judged_again(tx, record, look, now)
+    if any(f.rule == "facts_readable" and f.answer == "refuse" for f in verdict.findings):
+        return Outcome(ok=False, status="scheduled", message=Message(id="gate.unreadable"), findings=verdict.reasons)
+    seen = {"facts": facts, "verdict": verdict}
+    if verdict.answer == "allow":
+        await tx.change(action_id, "scheduled", "authorised", **seen, decided_at=now)
+        record = record.model_copy(update={"status": "authorised", "decided_at": now} | seen)
+        await tx.reserve(record, now)
+        if early:
+            await tx.agree(record, "approved", agreed=True, by=by, at=now)
+        await core.note(tx, "action.released", record, by, now)
+        return Outcome(ok=True, status="authorised", message=Message(id="gate.authorised"))
+    status = "waiting" if verdict.answer == "ask" else "cancelled"
+    await tx.change(action_id, "scheduled", status, **seen, closed_at=now if status == "cancelled" else None)
+    await tx.settle(action_id, kept=False, now=now)
+    record = record.model_copy(update={"status": status} | seen)
+    if status == "waiting":
+        await tx.open_ticket(record, requests.request(record, policy, now, priority="normal"))
+    await core.note(tx, f"action.{status}", record, by, now)
+    message = Message(id="gate.waiting" if status == "waiting" else "gate.refused_now")
+    return Outcome(ok=False, status=status, message=message, findings=verdict.reasons, action_id=action_id)
 
 
 async def withdraw(core: Core, action_id: str, actor: Actor, reason: str) -> Outcome:

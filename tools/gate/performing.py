@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from knowledge.domain.action import CAMPAIGN, SendMessage
-from knowledge.domain.books import ActionRecord, Refs, Status
+from knowledge.domain.books import ActionRecord, GateTx, Refs, Status
 from knowledge.domain.message import Message
 from tools.effects import repeatable
 from tools.errors import Killed, RateLimited, Refused, Unavailable, UnknownOutcome, VendorError
@@ -85,9 +86,21 @@ async def _claim(core: Core, action_id: str, known: ActionRecord | None) -> tupl
         resend = record.status == "unknown" and not repeatable(record.action)
         if record.status not in ("authorised", "unknown") or resend:
             return (record if record.status != "executing" else record.model_copy(update={"status": "authorised"})), Refs()
+        if record.action.fingerprint() != record.fingerprint:
+            return await _tampered(core, tx, record, now), Refs()
         fields = {"executor": core.executor, "attempts": record.attempts + 1}
         await tx.change(action_id, record.status, "executing", **fields, execution_started_at=now)
         return record.model_copy(update={"status": "executing", **fields}), await tx.refs(record.action)
+
+
+async def _tampered(core: Core, tx: GateTx, record: ActionRecord, now: datetime) -> ActionRecord:
+    """The arguments in the ledger are not those that were judged and agreed to: somebody wrote into the table. They never leave."""
+    error = Message(id="gate.tampered", params={"kind": record.action.kind})
+    await tx.change(record.id, record.status, "failed", error=error, closed_at=now)
+    await tx.settle(record.id, kept=False, now=now)
+    failed = record.model_copy(update={"status": "failed", "error": error, "closed_at": now})
+    await core.note(tx, "action.tampered", failed, core.executor, now)
+    return failed
 
 
 async def _perform(core: Core, record: ActionRecord, refs: Refs) -> dict[str, Any]:

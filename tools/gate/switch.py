@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from typing import Literal
+from typing import Literal, get_args
 
-from knowledge.domain.action import Actor
+from knowledge.domain.action import Actor, Platform
+from knowledge.domain.books import GateTx
 from knowledge.domain.facts import KillSwitch
 from knowledge.domain.message import Message
 from tools.gate.answers import Outcome, may_decide, no
@@ -18,17 +19,31 @@ async def kill(core: Core, scope: Scope, target: str | None, actor: Actor, reaso
     """Stops every write in the scope from now on. In force as soon as this returns."""
     if not may_decide(actor):
         return no("gate.not_allowed", actor=str(actor))
-    if (scope == "all") != (target is None):
+    target = target.strip() if target is not None else None
+    if (scope == "all") != (not target):
         return no("gate.kill_target", scope=scope)
     now = core.clock.now()
-    stop = KillSwitch(id=str(uuid.uuid4()), scope=scope, target=target, reason=reason, set_by=str(actor), set_at=now)
     async with core.books.transaction() as tx:
+        if target:
+            found = await _found(tx, scope, target)
+            if len(found) != 1:
+                known = ", ".join(found or get_args(Platform) if scope == "platform" else found) or "-"
+                return no("gate.kill_unknown", scope=scope, target=target, known=known)
+            target = found[0]
+        stop = KillSwitch(id=str(uuid.uuid4()), scope=scope, target=target or None, reason=reason, set_by=str(actor), set_at=now)
         if not await tx.add_kill(stop):
             return Outcome(ok=True, status="killed", message=Message(id="gate.already_killed", params={"scope": scope}))
         payload = {"kill_id": stop.id, "scope": scope, "target": target, "reason": reason}
         await tx.audit("kill.set", str(actor), now, payload)
         await tx.emit("kill.set", now, payload | {"actor": str(actor)})
     return Outcome(ok=True, status="killed", message=Message(id="gate.killed", params={"scope": scope, "target": target or ""}))
+
+
+async def _found(tx: GateTx, scope: Scope, wanted: str) -> list[str]:
+    """What the ledger knows by this name: a stop that stops nothing must not be told as one."""
+    if scope == "platform":
+        return [name for name in get_args(Platform) if name == wanted.lower()]
+    return await tx.named(scope, wanted)
 
 
 async def lift(core: Core, kill_id: str, actor: Actor) -> Outcome:

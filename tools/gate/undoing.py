@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from knowledge.domain.action import CAMPAIGN, Action, PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.books import ActionRecord
 from knowledge.domain.campaign import PlatformCampaign
+from knowledge.domain.facts import CampaignFacts
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 
@@ -46,6 +47,15 @@ def inverse(record: ActionRecord) -> Action | None:
     if isinstance(action, PauseCampaign):
         return ResumeCampaign(**where) if ran else None
     return PauseCampaign(**where) if not ran else None
+
+
+def restores(action: Action, undone: ActionRecord, now: CampaignFacts) -> bool:
+    """Whether the action goes back to exactly what was before a done one, and the campaign is still as that one left it."""
+    if undone.status != "done" or undone.result is None or inverse(undone) != action or touched(undone) != now.external_id:
+        return False
+    left = undone.result["campaign"]
+    budget = Money.model_validate(left["daily_budget"]) if left.get("daily_budget") else None
+    return (budget is None or budget == now.budget_at_platform) and (now.delivery in LIVE) == (left["delivery"] in LIVE)
 
 
 def touched(record: ActionRecord) -> str | None:

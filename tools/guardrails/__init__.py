@@ -9,6 +9,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding, Verdict
 from tools.guardrails import (
+    account_zone,
     ad_policy,
     adjustments,
     already_published,
@@ -30,6 +31,7 @@ from tools.guardrails import (
     new_campaign,
     no_touch,
     opt_out,
+    other_platforms,
     over_cap,
     pause_size,
     platform_cap,
@@ -46,6 +48,7 @@ from tools.guardrails import (
     takeover,
     trademark,
     trial,
+    undo_object,
     unsettled,
     weekly_cap,
 )
@@ -54,7 +57,10 @@ from tools.guardrails.rule import Rule, finding, restoring
 RULES: tuple[Rule, ...] = (
     kill_switch.RULE,
     facts_readable.RULE,
+    other_platforms.RULE,
+    undo_object.RULE,
     exchange_rate.RULE,
+    account_zone.RULE,
     autonomy.RULE,
     over_cap.DAILY,
     over_cap.WEEKLY,

@@ -68,8 +68,8 @@ def lowers(action: Action, facts: Facts) -> bool:
 
 
 def by_person(facts: Facts) -> bool:
-    """Whether a signed-in person asked. What an agent says a person said is the agent's."""
-    return facts.proposer.startswith("user:")
+    """Whether a signed-in person who may decide asked. What an agent says a person said is the agent's."""
+    return facts.proposer.startswith("user:") and not facts.viewer
 
 
 def amount(minor: int | None, policy: Policy) -> Money | None:
