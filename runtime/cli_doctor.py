@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib.util import find_spec
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
+from knowledge.domain.clock import day_bounds
 from runtime.cli_database import embedded_folder
 from runtime.settings import ConfigError, Secrets, Settings
 
@@ -148,25 +151,43 @@ async def _vendors(settings: Settings) -> list[Check]:
         "crm": ports.crm,
     }
 
-    async def ask(name: str, port: Any) -> Check:
+    async def ask(name: str, port: Any) -> list[Check]:
+        account = None
         try:
             health = await asyncio.wait_for(port.health(), PATIENCE)
+            if health.ok and name in ports.ads:
+                account = await asyncio.wait_for(port.account(), PATIENCE)
         except TimeoutError:
-            return Check(
-                f"vendor:{name}", False, f"no answer in {PATIENCE:.0f} s", "check the network and the service's status page"
-            )
+            return [
+                Check(f"vendor:{name}", False, f"no answer in {PATIENCE:.0f} s", "check the network and the service's status page")
+            ]
         except VendorError as error:
-            return Check(f"vendor:{name}", False, str(error), "check address, token and rights")
+            return [Check(f"vendor:{name}", False, str(error), "check address, token and rights")]
         finally:
             closing = getattr(port, "aclose", None) or getattr(port, "close", None)
             if closing is not None:
                 await closing()
-        return Check(f"vendor:{name}", health.ok, health.detail, health.remedy)
+        found = [Check(f"vendor:{name}", health.ok, health.detail, health.remedy)]
+        zone = settings.operator.time_zone
+        return found if account is None else [*found, same_days(name, account.time_zone, zone, SystemClock().now())]
 
     found = [ask(name, port) for name, port in named.items() if port is not None]
     if not found:
         return [Check("vendors", True, "none configured; `ceo demo` brings its own")]
-    return list(await asyncio.gather(*found))
+    return [check for checks in await asyncio.gather(*found) for check in checks]
+
+
+def same_days(platform: str, account: str, house: str, now: datetime) -> Check:
+    """Whether the ad account counts its days as the house does: where it does not, the gate spends nothing more there."""
+    name = f"time zone:{platform}"
+    try:
+        same = day_bounds(now, account) == day_bounds(now, house)
+    except (ZoneInfoNotFoundError, ValueError):
+        same = False
+    if same:
+        return Check(name, True, f"the ad account counts its days in {account}, as the house does ({house})")
+    detail = f"the ad account counts its days in {account}, the house in {house}: the gate spends nothing more there"
+    return Check(name, False, detail, f"set `time_zone: {account}` in agentos.yaml, or the ad account's time zone to {house}")
 
 
 def show(checks: list[Check]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping
 
 from knowledge.domain.action import Platform
-from knowledge.domain.campaign import InsightRow
+from knowledge.domain.campaign import AccountFacts, InsightRow
 from knowledge.domain.money import Money
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json
 
@@ -112,6 +112,22 @@ class Analytics(Repository):
                on conflict (workspace, platform, day) do update set read_at = greatest(days_read.read_at, excluded.read_at)""",
             workspace=workspace, platform=platform, days=list(days), at=at,
         )  # fmt: skip
+
+    async def account_read(self, account: AccountFacts, *, at: datetime, workspace: str = DEFAULT_WORKSPACE) -> None:
+        """Keeps what an ad account stated of itself; a later reading replaces an earlier one."""
+        await self.run(
+            """insert into ad_accounts (workspace, platform, external_id, currency, time_zone, read_at)
+               values (:workspace, :platform, :external, :currency, :zone, :at)
+               on conflict (workspace, platform) do update set external_id = excluded.external_id, currency = excluded.currency,
+                 time_zone = excluded.time_zone, read_at = excluded.read_at where ad_accounts.read_at <= excluded.read_at""",
+            workspace=workspace, platform=account.platform, external=account.external_id, currency=account.currency,
+            zone=account.time_zone, at=at,
+        )  # fmt: skip
+
+    async def account_currencies(self, *, workspace: str = DEFAULT_WORKSPACE) -> dict[str, str]:
+        """Platform -> currency of its ad account, where one was read."""
+        rows = await self.all("select platform, currency from ad_accounts where workspace = :workspace", workspace=workspace)
+        return {row["platform"]: row["currency"] for row in rows}
 
     async def days(
         self, since: date, until: date, *, campaign_id: str | None = None, workspace: str = DEFAULT_WORKSPACE

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from knowledge.domain.action import Action, Actor, PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.campaign import Product
-from knowledge.domain.clock import days_between
 from knowledge.domain.decision import CampaignFigures
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
@@ -116,22 +115,24 @@ async def publish(house: House, slot: datetime) -> dict[str, Any]:
 async def insights(house: House, slot: datetime) -> dict[str, Any]:
     """Reads figures and states from every platform into the ledger. One platform's failure does not hide the others'."""
     now, policy = house.clock.now(), house.policy()
-    today = now.astimezone(ZoneInfo(policy.time_zone)).date()
-    since = today - timedelta(days=RESTATED_DAYS)
-    whole = [day.date for day in days_between(since, today, policy.time_zone)]
     result: dict[str, Any] = {"rows": 0, "changed": 0, "failed": {}}
 
     async def read(platform: Platform, ads: AdPlatform) -> None:
         try:
+            account = await ads.account()
+            today = now.astimezone(ZoneInfo(account.time_zone)).date()
+            since = today - timedelta(days=RESTATED_DAYS)
             rows, seen = await asyncio.gather(ads.insights(since, today), ads.list_campaigns())
         except VendorError as error:
             result["failed"][platform] = str(error)
             await house.alert(f"api:{platform}", "api_failing", "warning", platform=platform, detail=error.detail)
             return
+        whole = [since + timedelta(days=n) for n in range(RESTATED_DAYS)]
         async with house.db.transaction() as tx:
             result["rows"] += len(rows)
             result["changed"] += await tx.analytics.upsert(rows, at=now, workspace=policy.workspace)
             await tx.analytics.day_read(platform, whole, at=now, workspace=policy.workspace)
+            await tx.analytics.account_read(account, at=now, workspace=policy.workspace)
             for campaign in seen:
                 await tx.campaigns.synced(campaign)
         await house.resolve(f"api:{platform}")

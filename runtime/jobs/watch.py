@@ -92,7 +92,7 @@ async def watch(house: House, slot: datetime) -> dict[str, Any]:
 async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
     """Reads the platform, keeps what it said in the ledger, and returns it beside what the ledger had before."""
     policy, at = house.policy(), house.clock.now()
-    zone, seen, rows = policy.time_zone, None, ()
+    zone, seen, rows, account = policy.time_zone, None, (), None
     try:
         account = await ads.account()
         zone = account.time_zone
@@ -107,6 +107,8 @@ async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
         ledger = await books.campaigns(platform, today, zone, at, workspace=policy.workspace)
         strangers = await books.strangers(platform, today, workspace=policy.workspace)
         publishing = await books.in_hand(platform, workspace=policy.workspace)
+        if account is not None:
+            await tx.analytics.account_read(account, at=at, workspace=policy.workspace)
         if seen is not None:
             await tx.analytics.upsert(rows, at=at, workspace=policy.workspace)
             await tx.analytics.day_read(platform, [today - timedelta(days=1)], at=at, workspace=policy.workspace)

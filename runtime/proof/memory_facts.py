@@ -74,6 +74,7 @@ def ledger_rows(rows: Transaction, action: CampaignAction, policy: Policy, at: W
         rejections=noes,
         listed=_listed(rows, action),
         grants=_grants(rows, action, at, excluding),
+        account_zone=rows.get("ad_accounts", (workspace, action.platform)),
         unread=_unread(rows, workspace, at),
     )
 

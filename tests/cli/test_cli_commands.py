@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from runtime.cli import app
+from runtime.cli_doctor import same_days
 from runtime.settings import Secrets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,6 +169,15 @@ def test_doctor_asks_the_vendors(configured: str, sandbox: Any, place: Path, mon
     assert wrong.exit_code == 3, wrong.output
     crm = next(c for c in said(wrong)["checks"] if c["name"] == "vendor:crm")
     assert not crm["ok"] and crm["remedy"] and "wrong-token" not in wrong.output
+
+
+@pytest.mark.parametrize(
+    ("account", "ok"), [("America/Sao_Paulo", True), ("America/Argentina/Buenos_Aires", True), ("America/New_York", False), ("?", False)]
+)  # fmt: skip
+def test_doctor_says_how_to_mend_an_account_with_other_days(account: str, ok: bool) -> None:
+    check = same_days("meta", account, "America/Sao_Paulo", datetime(2026, 11, 23, 12, tzinfo=UTC))
+    assert check.ok is ok
+    assert ok or all(word in f"{check.detail} {check.remedy}" for word in (account, "America/Sao_Paulo", "time_zone", "agentos.yaml"))
 
 
 def test_backtest_of_a_file_without_figures_names_what_is_missing(place: Path) -> None:

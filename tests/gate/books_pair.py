@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from knowledge.domain.action import Action, Actor, SendMessage
 from knowledge.domain.books import ActionRecord, GateBooks, Status, Ticket
-from knowledge.domain.campaign import InsightRow
+from knowledge.domain.campaign import AccountFacts, InsightRow
 from knowledge.domain.chain import Row
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
@@ -80,6 +80,7 @@ class Shelf(Protocol):
     async def campaign(self, campaign_id: str, platform: str, budget: Money, launched_at: datetime, workspace: str) -> None: ...
     async def spend(self, platform: str, external_id: str, day: date, spend: Money, workspace: str) -> None: ...
     async def day_read(self, platform: str, day: date, at: datetime) -> None: ...
+    async def account(self, platform: str, zone: str) -> None: ...
     async def talk(self) -> SendMessage: ...
     async def owner(self, conversation_id: str, owner: str) -> None: ...
     async def worker(self) -> str: ...
@@ -107,6 +108,9 @@ class MemoryShelf:
 
     async def day_read(self, platform: str, day: date, at: datetime) -> None:
         self.books.put_read(platform, day)
+
+    async def account(self, platform: str, zone: str) -> None:
+        self.books.put_account(platform, zone)
 
     async def talk(self) -> SendMessage:
         self.books.put_conversation(Talk("talk-1", "lead-1", last_inbound_at=START, address="+5511987654321"))
@@ -185,6 +189,13 @@ class PostgresShelf:
     async def day_read(self, platform: str, day: date, at: datetime) -> None:
         async with self._db.transaction() as tx:
             await tx.analytics.day_read(platform, [day], at=at)  # type: ignore[arg-type]
+
+    async def account(self, platform: str, zone: str) -> None:
+        facts = AccountFacts(
+            platform=platform, external_id="1", currency="BRL", time_zone=zone, active=True, min_daily_budget=None  # type: ignore[arg-type]
+        )  # fmt: skip
+        async with self._db.transaction() as tx:
+            await tx.analytics.account_read(facts, at=START)
 
     async def talk(self) -> SendMessage:
         from knowledge.domain.lead import Identity

@@ -356,6 +356,24 @@ async def test_what_was_in_hand_on_an_unread_day_may_have_run_on_it(shelf: Shelf
     assert await assumed() == ["140.00"]  # 80 x 1.75
 
 
+@pytest.mark.parametrize(
+    ("zone", "known"),
+    [("America/Sao_Paulo", None), ("America/Argentina/Buenos_Aires", None), ("America/New_York", "America/New_York"), ("Mars/Base", "Mars/Base")],
+)  # fmt: skip
+async def test_an_account_whose_day_is_another_one_is_named(shelf: Shelf, zone: str, known: str | None) -> None:
+    """Same days under another name are the same days; a zone that nobody knows is another one."""
+    policy = policy_with()
+
+    async def named(platform: PlatformName) -> str | None:
+        action = publication("n").model_copy(update={"platform": platform})
+        facts = await look(shelf, lambda tx: tx.ledger_facts(action, BUYER, None, (), policy, START, excluding=None))
+        return facts.account_zone
+
+    assert await named("meta") is None  # never read: a first start goes on
+    await shelf.account("meta", zone)
+    assert (await named("meta"), await named("tiktok")) == (known, None)
+
+
 # -- kills, tickets, people ---------------------------------------------------------------------------------------------------
 
 
