@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel
@@ -26,7 +27,9 @@ def canonical(value: Any) -> str:
         parts = cast(dict[str, Any], value)
         if Spelled in map(type, parts.values()):
             members = sorted(parts.items())
-            return "{" + ",".join(f"{_ENCODE(k)}:{v.text if type(v) is Spelled else _ENCODE(v)}" for k, v in members) + "}"
+            return (
+                "{" + ",".join(f"{encode_basestring(k)}:{v.text if type(v) is Spelled else _ENCODE(v)}" for k, v in members) + "}"
+            )
     return _ENCODE(value)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from psycopg import AsyncConnection as Psycopg
 from psycopg import AsyncCursor, Error
 from psycopg.rows import dict_row
 from sqlalchemy.exc import DBAPIError
@@ -34,14 +35,16 @@ def spelled(sql: str) -> bytes:
     return _NAME.sub(r"%(\1)s", sql.replace("%", "%%")).encode()
 
 
+def _driver(conn: Errand) -> Driver | Any:
+    if isinstance(conn, Psycopg):
+        return conn
+    held = conn.sync_connection
+    assert held is not None, "an errand's connection is open"
+    return held.connection.driver_connection
+
+
 async def _run(conn: Errand, sql: str, values: Mapping[str, Any]) -> AsyncCursor[Row]:
-    if isinstance(conn, AsyncConnection):
-        held = conn.sync_connection
-        assert held is not None, "an errand's connection is open"
-        driver: Driver | Any = held.connection.driver_connection
-    else:
-        driver = conn
-    cursor: AsyncCursor[Row] = driver.cursor(row_factory=dict_row)
+    cursor: AsyncCursor[Row] = _driver(conn).cursor(row_factory=dict_row)
     try:
         return await cursor.execute(spelled(sql), values)
     except Error as error:  # told as everywhere else in the house, so that callers know one kind of database error
