@@ -29,9 +29,14 @@ class GrantFact(BaseModel):
     rejections_in_row: int = Field(default=0, ge=0)
     """Requests of this kind that managers rejected one after the other since the grant was given."""
 
+    undone: int = Field(default=0, ge=0)
+    """Actions that used the grant and were undone since: one is enough to end it."""
+
     def valid(self, kind: str, now: datetime, most_rejections: int) -> bool:
-        """Whether it holds for this kind now. Rejections in a row end it at once, before anybody has written so."""
-        return self.action_kind == kind and self.left > 0 and now < self.expires_at and self.rejections_in_row < most_rejections
+        """Whether it holds for this kind now. Rejections in a row, and an undo of what it did, end it at once, before anybody has
+        written so."""
+        living = self.action_kind == kind and self.left > 0 and now < self.expires_at
+        return living and self.rejections_in_row < most_rejections and self.undone == 0
 
 
 def grant_of(verdict: Verdict) -> str | None:

@@ -23,6 +23,8 @@ LIVING = """
 (select coalesce(jsonb_agg(jsonb_build_object('id', g.id, 'action_kind', g.action_kind, 'max_amount_minor', g.max_amount_minor,
     'currency', g.currency, 'max_change', g.max_change::text, 'expires_at', g.expires_at,
     'left', g.max_count - g.used + (select count(*) from grant_uses u where u.grant_id = g.id and u.action_id::text = :own),
+    'undone', (select count(*) from grant_uses u join actions z on z.undo_of = u.action_id and z.status = 'done'
+      where u.grant_id = g.id),
     'rejections_in_row', (select count(*) from agreements x where x.kind = g.action_kind and not x.agreed and x.at > g.granted_at
       and x.at > coalesce((select max(y.at) from agreements y where y.kind = g.action_kind and y.agreed), '-infinity')))
     order by g.expires_at, g.id), '[]')

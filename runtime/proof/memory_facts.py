@@ -223,7 +223,9 @@ def _grants(rows: Transaction, action: CampaignAction, at: Windows, excluding: s
         agreed = max((w["at"] for w in words if w["agreed"]), default=None)
         noes = [w for w in words if not w["agreed"] and w["at"] > g["granted_at"] and (agreed is None or w["at"] > agreed)]
         own = 1 if excluding is not None and rows.get("grant_uses", excluding) == g["id"] else 0
-        left = {"left": g["max_count"] - g["used"] + own, "rejections_in_row": len(noes)}
+        undos = (a for a in rows.scan("actions") if a.undo_of is not None and a.status == "done")
+        undone = sum(1 for a in undos if rows.get("grant_uses", a.undo_of) == g["id"])
+        left = {"left": g["max_count"] - g["used"] + own, "rejections_in_row": len(noes), "undone": undone}
         found.append({k: g[k] for k in ("id", "action_kind", "max_amount_minor", "currency", "max_change", "expires_at")} | left)
     return sorted(found, key=lambda g: (g["expires_at"], g["id"]))
 

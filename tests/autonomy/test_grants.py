@@ -241,6 +241,25 @@ async def test_rejections_in_a_row_end_it_before_anybody_wrote_so(bench: Bench) 
     assert (await bench.submit(budget("105"), "k1")).status == "waiting"
 
 
+async def test_an_undo_of_what_it_did_ends_it_at_once(bench: Bench) -> None:
+    """Not at the next review: what a person took back is not done again on the same grant."""
+    await bench.running(amount="100")
+    grant = await granted(bench, max_count=9)
+    first = await bench.submit(budget("104"), "k1")
+    assert first.status == "done"
+    assert (await bench.submit(budget("105"), "k2")).status == "done"
+    undo = await bench.gate.undo(first.action_id, ANA)
+    assert not undo.ok, "somebody changed it since"
+    assert (await bench.submit(budget("106"), "k3")).status == "done", "an undo that was not done ends nothing"
+    last = await bench.submit(budget("107"), "k4")
+    taken_back = await bench.gate.undo(last.action_id, ANA)  # level 2 asks of everybody
+    assert (await bench.gate.approve(taken_back.action_id or "", RUI)).status == "done"
+    later = await bench.submit(budget("103"), "k5")
+    assert later.status == "waiting", [f.message for f in later.findings]
+    (known,) = (await bench.action(later.action_id)).facts.grants
+    assert (known.id, known.undone) == (grant, 1)
+
+
 async def test_a_scheduled_action_keeps_its_use_through_its_grace(bench: Bench) -> None:
     bench.policy = asking(grace_minutes=10)
     await bench.running(amount="100")
