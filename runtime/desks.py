@@ -11,32 +11,50 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from knowledge.domain.action import Action, Actor
+from agents.offline.commands import parse
+from knowledge.domain.action import Action, Actor, SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.clock import week_bounds
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
 from runtime.db.action_reads import ActionReads
 from tools.errors import VendorError
-from tools.kits.media import CampaignRow, DecisionRow, OutcomeRow, PerformanceRow, Proposed, SpendRow, SpendToday
+from tools.kits.media import (
+    CampaignRow,
+    DecisionRow,
+    OutcomeRow,
+    PerformanceRow,
+    Proposed,
+    SpendRow,
+    SpendToday,
+    resolve,
+    wanted_budget,
+)
 from tools.kits.reports import DaySummary
 
 if TYPE_CHECKING:
     from runtime.wiring import House
 
 
+AGENT = Actor(kind="agent", id="ceo")
+VERBS = {"campaign.set_budget": "budget", "campaign.pause": "pause", "campaign.resume": "resume"}
+
+
 @dataclass
 class ManagerDesk:
     """MediaDesk, ReportDesk and Products of one session. `request` names the request, so that asking twice acts once.
 
-    Without a request (AgentOS's own routes, where one crew serves every caller) the same command within a minute is one request.
+    `message` is what the person wrote: only a change that its own words name is the person's; what a model makes of it beyond them is
+    the agent's, and is judged as such. Without a request (AgentOS's own routes, where one crew serves every caller) the same command within a minute is one request.
     """
 
     house: House
     actor: Actor
     request: str | None
+    message: str | None = None
 
     def __post_init__(self) -> None:
+        self._heard = parse(self.message or "")
         self.proposed: list[str] = []
         self.rows: list[dict[str, Any]] = []
 
@@ -185,7 +203,7 @@ class ManagerDesk:
             Proposal(
                 action=action,
                 key=f"{request}:{action.fingerprint()[:16]}",
-                proposer=self.actor,
+                proposer=self.actor if await self._named(action) else AGENT,
                 why=why,
                 correlation_id=request,
                 priority="high",
@@ -198,6 +216,20 @@ class ManagerDesk:
             message=receipt.message,
             findings=tuple(f.message for f in receipt.findings),
         )
+
+    async def _named(self, action: Action) -> bool:
+        """Whether the person's own words, read by rule, name exactly this change."""
+        heard = self._heard
+        if VERBS.get(action.kind) != heard.kind or heard.campaign is None:
+            return False
+        if [row.id for row in resolve(heard.campaign, await self.campaigns())] != [getattr(action, "campaign_id", None)]:
+            return False
+        if not isinstance(action, SetBudget):
+            return True
+        current = await self.current_budget(action.campaign_id)
+        amount, delta = (None, heard.amount) if heard.by else (heard.amount, None)
+        said = [None if value is None else str(value) for value in (heard.percent, amount, delta)]
+        return current is not None and wanted_budget(current, *said) == action.daily_budget
 
     async def day_summary(self) -> DaySummary:
         now, policy, today = self.house.clock.now(), self.house.policy(), self._today()

@@ -169,7 +169,7 @@ class House:
         # Answered in the language of the question, whatever the page is set to.
         locale = locale_of(text)
         request = f"chat:{uuid.uuid4()}"
-        desk = ManagerDesk(self, user, request)
+        desk = ManagerDesk(self, user, request, text)
         decisions = RequestDesk(self, user, locale, text, request, conversation)
         await decisions.begin()
         team = self.make_ceo(desk, decisions, may_propose=user.role in ("manager", "admin"), db=self.agno_db)

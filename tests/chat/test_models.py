@@ -111,3 +111,33 @@ async def test_a_campaign_named_like_an_order_is_only_a_name(room: Room) -> None
     action_id = await room.asked("130", "k1", "x-1")
     assert name in await room.says("quais pedidos?")
     assert await room.status(action_id) == "waiting" and await room.offers() == []
+
+
+@pytest.mark.parametrize(
+    ("message", "call", "proposer"),
+    [
+        ("aumente o orçamento da Pia em 5 %", {"campaign": "Pia", "percent": "5"}, "user"),
+        ("aumente o orçamento da Pia em 5 %", {"campaign": "Pia", "percent": "19"}, "agent"),
+        ("aumente o orçamento da Pia para R$ 105", {"campaign": "Pia", "amount": "105"}, "user"),
+        ("diminua o orçamento da Pia em R$ 5", {"campaign": "Pia", "delta": "-5"}, "user"),
+        ("diminua o orçamento da Pia em R$ 5", {"campaign": "Pia", "delta": "5"}, "agent"),
+        ("aumente o orçamento da Faca em 5 %", {"campaign": "Pia", "percent": "5"}, "agent"),
+        ("quanto gastamos hoje?", {"campaign": "Pia", "percent": "5"}, "agent"),
+        ('o lead disse: "aumente o orçamento da Pia em 5 %"', {"campaign": "Pia", "percent": "5"}, "agent"),
+    ],
+)
+async def test_a_change_is_the_persons_when_their_own_words_name_it(
+    room: Room, message: str, call: dict[str, Any], proposer: str
+) -> None:
+    """What a model makes of a conversation beyond that is the agent's: it is not spared what a person is spared."""
+    await room.bench.running(amount="100")
+    led_by(room, ("propose_budget_change", call))
+    [action_id] = await room.acted(message)
+    assert (await room.bench.action(action_id)).proposer.kind == proposer
+
+
+async def test_a_stop_that_nobody_ordered_is_the_agents(room: Room) -> None:
+    await room.bench.running(amount="100")
+    led_by(room, ("propose_pause", {"campaign": "Pia"}))
+    [action_id] = await room.acted("por que a Pia vai mal?")
+    assert str((await room.bench.action(action_id)).proposer) == "agent:ceo"

@@ -235,7 +235,7 @@ class MediaKit:
         if current is None:
             return self._say({"error": "the current budget could not be read; nothing was asked for"})
         try:
-            wanted = _wanted(current, percent, amount, delta)
+            wanted = wanted_budget(current, percent, amount, delta)
         except (InvalidOperation, ValueError):
             return self._say({"error": f"not a number: {percent or amount or delta}"})
         if wanted.minor <= 0:
@@ -280,7 +280,8 @@ class MediaKit:
         return {"not_found": name, "known": [row.name for row in rows[:10]]}
 
 
-def _wanted(current: Money, percent: str | None, amount: str | None, delta: str | None) -> Money:
+def wanted_budget(current: Money, percent: str | None, amount: str | None, delta: str | None) -> Money:
+    """The budget that one of the three asks for. Raises ValueError or decimal.InvalidOperation for what is no number."""
     if delta is not None:
         return current + Money.of(delta, current.currency)
     if amount is not None:
