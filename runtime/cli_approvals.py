@@ -42,7 +42,8 @@ def list_(as_json: Json = False, config: File = None) -> None:
             from runtime.cockpit.cards import card
 
             rows = {"pending": await reads.pending(200), "scheduled": await reads.scheduled(200)}
-            return {name: [card(say, row) for row in found] for name, found in rows.items()}
+            policy = here.settings.operator.policy()
+            return {name: [card(say, row, policy) for row in found] for name, found in rows.items()}
 
         with busy("reading the queue", as_json):
             found = _run(settings, errand)
@@ -53,7 +54,7 @@ def list_(as_json: Json = False, config: File = None) -> None:
         if not any(found.values()):
             console.print("Nothing waits for approval.")
         for one in [*found["pending"], *found["scheduled"]]:
-            show(console, one, settings.operator.locale, full=False)
+            show(console, one, settings.operator.locale, zone=settings.operator.time_zone, full=False)
 
 
 @approvals_app.command("show")
@@ -72,7 +73,7 @@ def show_(action_id: One, as_json: Json = False, config: File = None) -> None:
                 return None
             steps = [step(say, one) for one in reversed(await reads.record(200, action_id=row.id))]
             told = [{"seq": s.seq, "at": say.numbers.moment(s.at), "what": s.what, "who": s.who, "more": s.more} for s in steps]
-            return card(say, row), told
+            return card(say, row, here.settings.operator.policy()), told
 
         found = _run(settings, errand)
         if found is None:
@@ -82,7 +83,7 @@ def show_(action_id: One, as_json: Json = False, config: File = None) -> None:
             print_json(_plain(one) | {"timeline": steps})
             return
         console = _console()
-        show(console, one, settings.operator.locale, full=True)
+        show(console, one, settings.operator.locale, zone=settings.operator.time_zone, full=True)
         for line in steps:
             console.print(
                 f"  {line['at']}  {line['what']} · {line['who']}{' · ' + line['more'] if line['more'] else ''}", markup=False
@@ -257,32 +258,38 @@ def user_token(
 # -- how it speaks ------------------------------------------------------------------------------------------------------------
 
 
-def show(console: Console, card: Card, locale: str, *, full: bool) -> None:
+def show(console: Console, card: Card, locale: str, *, zone: str, full: bool) -> None:
     """A card on a terminal, in the words of the cockpit."""
     from rich.markup import escape
     from rich.table import Table
 
+    from runtime.cockpit.numbers import Numbers
     from runtime.cockpit.words import Words
 
-    words = Words(locale)
+    words, numbers = Words(locale), Numbers(locale, zone)
     row, tone = card.row, {"critical": "bold red", "high": "yellow"}.get(card.row.priority or "", "dim")
     chips = " · ".join(part for part in (card.status, card.priority, card.left) if part)
     console.print(f"[bold]{escape(card.title)}[/]  [{tone}]{escape(chips)}[/]\n[dim]{row.id}[/]")
+    if row.ticket_status == "pending" or row.status == "scheduled":
+        console.print(f"  {escape(card.worst_label)}: [bold]{escape(card.worst)}[/]")
     for change in card.difference:
         before = f"[red]{escape(change.before)}[/] → " if change.before else ""
         console.print(f"  {escape(change.label)}: {before}[green]{escape(change.after)}[/] {escape(change.delta or '')}")
     colours = {"refuse": "red", "ask": "yellow"}
     for one in card.reasons:
-        figures = [f"{pair[0]} {pair[1]}" for pair in (one.measured, one.limit) if pair]
-        pairs = [f"{words('reason.rule')} {one.rule}", *figures]
+        pairs = [f"{pair[0]} {pair[1]}" for pair in (one.measured, one.limit) if pair]
+        pairs += [f"{words('reason.ends')} {numbers.moment(one.ends)}"] if one.ends else []
+        pairs += [f"{words('reason.dial')} {one.dial}"] if one.dial else []
+        pairs.append(f"{words('reason.rule')} {one.rule}")
         console.print(
             f"  [{colours[one.answer]}]{escape(one.answer_label)}[/] {escape(one.text)}\n    [dim]{escape(' · '.join(pairs))}[/]"
         )
+    for line in card.remedies:
+        console.print(f"  [green]{words('refusals.todo')}:[/] {escape(line)}")
     console.print(f"  {words('approvals.why')}: {escape(card.why)} [dim]({escape(card.by)})[/]")
     for label, value in card.expected:
         console.print(f"  {words('approvals.expected')}: {escape(label)} {escape(value)}")
     if row.ticket_status == "pending":
-        console.print(f"  {words('approvals.worst')}: [bold]{escape(card.worst)}[/]")
         console.print(f"  {words('approvals.who')}: {escape(card.needed or '')}")
         for vote in card.votes:
             console.print(f"    {escape(vote.who)} ({escape(vote.role)})")
@@ -293,6 +300,22 @@ def show(console: Console, card: Card, locale: str, *, full: bool) -> None:
     if card.error:
         console.print(f"  [red]{words('card.error')}: {escape(card.error)}[/]")
     if full:
+        if row.ticket_status == "pending" and not card.late:
+            hints = (
+                f"approve {row.id}",
+                f'reject {row.id} --reason "…"',
+                f"edit {row.id} --budget …",
+                f"extend {row.id} --hours 2",
+            )
+            ways = [f"ceo approvals {hint}" for hint in hints if card.row.args.get("daily_budget") or not hint.startswith("edit")]
+        elif row.status == "scheduled":
+            ways = [
+                f"ceo approvals {way}" for way in (f"act-early {row.id}", f'withdraw {row.id} --reason "…"', f"extend {row.id}")
+            ]
+        else:
+            ways = []
+        for way in ways:
+            console.print(f"  [dim]{escape(way)}[/]")
         if card.week:
             console.print(f"  {words('week.title')}: " + escape(" · ".join(f"{label} {value}" for label, value in card.week)))
         if card.evidence:

@@ -83,14 +83,22 @@ def test_the_list_and_the_card_say_rule_number_limit_and_what_to_do(ids: dict[st
     for part in (
         "R$ 42,00",
         "R$ 54,60",
-        "approval_above",
+        "Mudança grande: 30%",
+        "Ajuste em agentos.yaml guardrails.financial.approval_above",
         "limite 20%",
-        "Pior gasto até expirar",
+        "Pior gasto a mais até expirar",
         "R$ 15,12",
+        "Lucro em 7 dias +R$ 310,00",
+        f"ceo approvals approve {ids['budget']}",
+        f"ceo approvals edit {ids['budget']} --budget",
         "Uma aprovação",
         "2,61",
     ):
         assert part.replace("\xa0", " ") in words.replace("\xa0", " "), part
+    words = " ".join(ceo("approvals", "show", ids["publish"]).stdout.split()).replace("\xa0", " ")
+    for part in ("Teto diário: no pior caso", "R$ 304,65", "teto R$ 300,00", "O que fazer: Até R$ 12,67 por dia caberia"):
+        assert part in words, part
+    assert "ceo approvals approve" not in words, "nothing waits"
     assert said(ceo("approvals", "show", ids["budget"], "--json"))["timeline"][0]["what"] == "Pedido de aprovação"
     assert ceo("approvals", "show", "00000000-0000-0000-0000-000000000000").exit_code == 2
 

@@ -59,6 +59,7 @@ def main(out: Path) -> None:
                 pages = {
                     "approvals": "/approvals",
                     "action": f"/actions/{house.ids['budget']}",
+                    "refused": f"/actions/{house.ids['publish']}",
                     "done": f"/actions/{house.ids['marca']}",
                     "edit": f"/approvals/{house.ids['budget']}/edit",
                     "stops": "/stops",

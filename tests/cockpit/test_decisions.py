@@ -64,7 +64,7 @@ def test_a_card_says_rule_number_limit_and_what_to_do(house: House, open_page: O
     refused = page.locator("#r-refusals article", has_text="Marca")
     words = refused.inner_text()
     for part in ("Maior aumento de uma vez", "max_single_increase", "+108%", "50%", "Peça um passo menor", "daily_cap", "R$\xa0300,00",
-                 "Intervalo entre aumentos", "48 h", "Libera-se", "27/11 08:00"):  # fmt: skip
+                 "Intervalo entre aumentos", "48 h", "Livre a partir de", "27/11 08:00"):  # fmt: skip
         assert part in words, part
     assert "A partir de 27/11 08:00, e até R$\xa037,50 por dia (números de 25/11 10:00)." in words
     words = page.locator("#r-refusals article", has_text="Chapa Bifeteira").inner_text()
