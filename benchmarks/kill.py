@@ -1,15 +1,19 @@
 """The kill switch under load: two workers write to the sandbox over HTTP, a switch is set, and the sandbox's own book tells when
-it accepted the last write. Nothing of the house's own clockwork is believed."""
+it accepted the last write. Nothing of the house's own clockwork is believed.
+
+Then writes that have to wait for their connection while the switch is set, because every pooled one hangs in a read or because the
+vendor is slow to accept one. What they are written to notes when it has a whole request."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,10 @@ FLOWING = 6
 PATIENCE = 30.0
 WATCH = 1.6
 """Seconds after the switch in which a late write would still be seen."""
+WAITERS = 5
+"""Trials of each way in which a write waits for its connection."""
+HOLD = 1.5
+"""Seconds after the switch for which such a connection does not come; a write let out then is later than the limit."""
 
 
 @dataclass(frozen=True)
@@ -153,25 +161,150 @@ async def _hours_pass(http: Any) -> None:
         await asyncio.sleep(0.3)
 
 
+class SlowVendor:
+    """A vendor on a socket of its own. Reads hang until `release`; `writes` are the moments at which it had a whole write.
+
+    Before `open` it accepts no connection: its queue of one is full, and the kernel lets further ones knock again and again.
+    """
+
+    def __init__(self) -> None:
+        self.writes: list[float] = []
+        self.release = asyncio.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self._queued: list[socket.socket] = []
+        self._server: asyncio.Server | None = None
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def block(self) -> None:
+        """Fills the queue."""
+        self._queued.append(socket.create_connection(self._listener.getsockname()))
+
+    async def open(self) -> None:
+        """Accepts from now on."""
+        for one in self._queued:
+            one.close()
+        self._listener.listen(128)
+        self._server = await asyncio.start_server(self._serve, sock=self._listener)
+
+    def close(self) -> None:
+        self.release.set()
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                if head.startswith(b"post"):
+                    await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+                    self.writes.append(time.time())
+                else:
+                    await self.release.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+                await writer.drain()
+        writer.close()
+
+
+async def waiting(url: str, count: int) -> dict[str, list[Trial]]:
+    """Sets the switch while a write waits for its connection, `count` times each way; lifts it and sees that writes flow again."""
+    from benchmarks.gate import law
+    from benchmarks.worker import START
+    from knowledge.domain.action import Actor, SetBudget
+    from knowledge.domain.clock import SettableClock
+    from runtime.db.engine import make_engine
+    from runtime.db.gate_books import PgGateBooks
+    from tests.gate.house import brl
+    from tools.effects import Effects, Ports
+    from tools.errors import Killed
+    from tools.gate import Gate
+    from tools.guardrails import kill_switch
+    from tools.http import VendorHttp
+    from tools.permit import Permit, use_permit
+
+    ana = Actor(kind="user", id="ana@example.com", role="manager")
+    action = SetBudget(platform="meta", campaign_id="waits", daily_budget=brl("100"))
+    engine = make_engine(url, pool_size=2)
+    books, policy = PgGateBooks(engine), law()
+    gate = Gate(books, Effects(Ports()), lambda: policy, SettableClock(START), executor="bench")
+
+    async def guard() -> None:
+        async with books.transaction() as tx:
+            if kill_switch.covering(action, str(ana), await tx.kills()) is not None:
+                raise Killed("bench")
+
+    async def write(http: VendorHttp) -> None:
+        with use_permit(Permit("a", "k", kill_switch.scopes(action, str(ana)), guard)):
+            await http.write("POST", "/budget", operation="budget.set", json={"daily_budget": 1})
+
+    async def busy(vendor: SlowVendor, http: VendorHttp) -> list[asyncio.Task[Any]]:
+        await vendor.open()
+        return [asyncio.create_task(http.read("GET", "/list", operation="list")) for _ in range(20)]
+
+    async def slow(vendor: SlowVendor, _http: VendorHttp) -> list[asyncio.Task[Any]]:
+        vendor.block()
+        return []
+
+    async def trial(prepare: Callable[[SlowVendor, VendorHttp], Awaitable[list[asyncio.Task[Any]]]]) -> Trial:
+        vendor = SlowVendor()
+        http = VendorHttp("bench", vendor.url, per_second=1000)
+        reads = await prepare(vendor, http)
+        await asyncio.sleep(0.3)
+        late = asyncio.create_task(write(http))
+        await asyncio.sleep(0.2)
+        if late.done() or vendor.writes:
+            raise RuntimeError("the write did not have to wait")
+        asked = time.time()
+        if not (outcome := await gate.kill("all", None, ana, "bench")).ok:
+            raise RuntimeError(f"the switch was not set: {outcome.message}")
+        returned = time.time()
+        await asyncio.sleep(HOLD)
+        if not reads:
+            await vendor.open()
+        vendor.release.set()
+        with suppress(Killed):
+            await late
+        await asyncio.gather(*reads)
+        after = [moment - asked for moment in vendor.writes]
+        async with books.transaction() as tx:
+            kills = await tx.kills()
+        for switch in kills:
+            await gate.resume(switch.id, ana)
+        await write(http)
+        if len(vendor.writes) != len(after) + 1:
+            raise RuntimeError("after the switch was lifted nothing was written")
+        await http.aclose()
+        vendor.close()
+        last = 1000 * max(after, default=0.0)
+        return Trial(0, len(after), last, sum(1 for each in after if 1000 * each > LIMIT_MS), 1000 * (returned - asked))
+
+    ways = {"every connection hangs in a read": busy, "the vendor is slow to accept a connection": slow}
+    try:
+        return {name: [await trial(prepare) for _ in range(count)] for name, prepare in ways.items()}
+    finally:
+        await engine.dispose()
+
+
 async def kill(url: str, _folder: Path, rounds: int) -> list[Row]:
     """p50, p95 and maximum over the trials, and how many writes came later than the limit (none may)."""
-    found = await trials(url, max(TRIALS, rounds))
+    found = {f"{WORKERS} workers": await trials(url, max(TRIALS, rounds)), **await waiting(url, WAITERS)}
+    return [_row(name, each) for name, each in found.items()]
+
+
+def _row(name: str, found: list[Trial]) -> Row:
     last = sorted(trial.last_ms for trial in found)
-    return [
-        Row(
-            f"kill switch: last write accepted after it, {WORKERS} workers",
-            statistics.median(last),
-            statistics.median(trial.returned_ms for trial in found),
-            "the switch itself being set (committed)",
-            {
-                "p95_ms": last[min(len(last) - 1, int(0.95 * len(last)))],
-                "max_ms": last[-1],
-                "trials": len(found),
-                "writes_before": sum(trial.before for trial in found),
-                "writes_after": sum(trial.after for trial in found),
-                "writes_later_than_1s": sum(trial.late for trial in found),
-            },
-            limit=LIMIT_MS,
-            limited=last[-1],
-        )
-    ]
+    return Row(
+        f"kill switch: last write accepted after it, {name}",
+        statistics.median(last),
+        statistics.median(trial.returned_ms for trial in found),
+        "the switch itself being set (committed)",
+        {
+            "p95_ms": last[min(len(last) - 1, int(0.95 * len(last)))],
+            "max_ms": last[-1],
+            "trials": len(found),
+            "writes_before": sum(trial.before for trial in found),
+            "writes_after": sum(trial.after for trial in found),
+            "writes_later_than_1s": sum(trial.late for trial in found),
+        },
+        limit=LIMIT_MS,
+        limited=last[-1],
+    )
