@@ -149,3 +149,19 @@ async def test_a_lost_creation_waits_until_the_lists_can_show_it(bench: Bench, t
     early = then < SETTLE
     assert [r.status for r in await bench.beside().gate.recover()] == ["unknown" if early else "done"]
     assert bench.ads.count("publish") == (0 if early else 1)
+
+
+async def test_an_intent_whose_first_caller_died_is_judged_anew_when_it_is_asked_again(bench: Bench) -> None:
+    await bench.running(amount="100")
+    dying = bench.beside()
+
+    async def dies(*_: object) -> None:
+        raise RuntimeError("power cut")
+
+    dying.gate.execute = dies  # type: ignore[method-assign, assignment]
+    with pytest.raises(RuntimeError):
+        await dying.submit(budget("110"), "k1")
+    bench.ads.put("x-pia-meta", brl("50"), "by hand")  # from 50 to 110 is no small step any more
+    again = await bench.submit(budget("110"), "k1")
+    assert (again.status, again.message.id) == ("cancelled", "gate.no_longer")
+    assert bench.ads.campaigns["x-pia-meta"].daily_budget == brl("50")

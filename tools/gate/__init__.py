@@ -54,10 +54,10 @@ class Gate:
         Never raises for a vendor's failure: the receipt says what became of it. Raises only when the database cannot be reached,
         in which case nothing was sent.
         """
-        record = await deciding.decide(self._core, proposal)
-        if record.status == "authorised":
+        record, fresh = await deciding.decide(self._core, proposal)
+        if fresh and record.status == "authorised":
             return await self.execute(record.id, record)
-        if record.status in ("executing", "unknown"):
+        if record.status in ("authorised", "executing", "unknown"):  # from an earlier call, which may have died over it
             async with self._core.books.transaction() as tx:
                 alive = await self._core.alive(tx, record)
             if not alive:

@@ -18,24 +18,27 @@ STATUS: dict[Answer, Status] = {"allow": "authorised", "ask": "waiting", "refuse
 assert set(STATUS) == set(get_args(Answer))
 
 
-async def decide(core: Core, proposal: Proposal) -> ActionRecord:
-    """The record of this intent: the known one, or a new one judged on fresh facts. Raises only when the database cannot be reached."""
+async def decide(core: Core, proposal: Proposal) -> tuple[ActionRecord, bool]:
+    """The record of this intent, and whether it was made just now, on fresh facts; False for one that was known.
+
+    Raises only when the database cannot be reached.
+    """
     async with core.books.transaction() as tx:
         known = await _standing(tx, proposal.key)
     if known is None and proposal.expected is None:
         expected = await core.expected(proposal.action, proposal.proposer)
         proposal = proposal.model_copy(update={"expected": expected})
     if known is not None:
-        return known
+        return known, False
     return await core.on_fresh_look(proposal.action, lambda tx, look: _judged(core, tx, proposal, look))
 
 
-async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look) -> ActionRecord:
+async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look) -> tuple[ActionRecord, bool]:
     """Judges and records."""
     action, policy, now = proposal.action, core.policy(), core.clock.now()
     known = await _standing(tx, proposal.key)
     if known is not None:  # somebody with the same intent was faster
-        return known
+        return known, False
     facts = await core.facts(
         tx, action, proposal.proposer, proposal.confidence, look, now, excluding=None, undo_of=proposal.undo_of
     )
@@ -68,11 +71,11 @@ async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look) -> Act
         known = await tx.action_by_key(proposal.key)
         if known is None:
             raise LookupError(f"action {record.id}: its key was taken and is gone again")
-        return known
+        return known, False
     if record.status in ("authorised", "scheduled"):
         await tx.reserve(record, now)
     await core.note(tx, f"action.{record.status}", record, str(proposal.proposer), now)
-    return record
+    return record, True
 
 
 async def _standing(tx: GateTx, key: str) -> ActionRecord | None:
