@@ -11,6 +11,7 @@ import pytest
 
 from tests.cockpit.conftest import START, Visitor
 from tests.cockpit.house import House
+from tests.cockpit.test_pages import AXE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -77,3 +78,14 @@ async def status_of(house: House, action_id: str) -> str:
         record = await tx.action(action_id)
     assert record is not None
     return record.status
+
+
+@pytest.mark.parametrize(("locale", "theme"), [("pt-BR", "light"), ("en", "dark")])
+def test_a_question_in_the_chat_is_readable_for_everybody(house: House, open_page: Open, locale: str, theme: str) -> None:
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    page = open_page(width=390, locale=locale, theme=theme)
+    assert "?" in say(house, page, "aprove todos" if locale == "pt-BR" else "approve all")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("rules => axe.run('#chat', rules)", rules)
+    assert [(v["id"], [node["html"] for node in v["nodes"]]) for v in found["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
