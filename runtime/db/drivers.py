@@ -1,110 +1,74 @@
-"""psycopg's own connections for errands of few statements: the gate's.
+"""psycopg's own pool for errands of few statements: the gate's.
 
 A transaction that SQLAlchemy begins, ends and takes from its pool costs more processor time than a statement in it; a pass of the gate
-has five. These are as many as the engine's pool may have and are closed with it.
+has five. The connections are as many as the engine's pool may have and are closed with it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg import AsyncConnection, Error
+from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoRoom
-
-Driver = AsyncConnection[Any]
 
 FRESH = 1.0
 """Seconds for which a connection that just worked is taken to work still: asking costs as much as a statement."""
-_PATIENCE = 30.0
+_PATIENCE, _LIFETIME = 10.0, 1800.0
+
+
+class Driver(AsyncConnection[Any]):
+    """A connection that knows when it was last given back."""
+
+    rested: float | None = None
 
 
 class Drivers:
-    """The connections of one database address. Those that are free are used again, the last one first."""
+    """The connections of one database address, opened in the event loop that first wants one."""
 
-    def __init__(self, url: str, *, keep: int, most: int, **options: Any) -> None:
-        self._url = url
-        self._options = options
-        self._keep = keep
-        self._room = asyncio.Semaphore(most)
-        self._free: list[tuple[Driver, float]] = []
+    def __init__(self, url: str, *, most: int, **options: Any) -> None:
+        self._url, self._most, self._options = url, most, options
+        self._pool: AsyncConnectionPool[Driver] | None = None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Driver]:
         """One transaction: committed on leaving, rolled back when the block raises. Errors of the database are SQLAlchemy's, as
         everywhere in the house."""
-        await self._enter()
+        if self._pool is None:
+            self._pool = AsyncConnectionPool(
+                self._url, connection_class=Driver, kwargs=self._options, min_size=0, max_size=self._most, open=False,
+                timeout=_PATIENCE, max_lifetime=_LIFETIME, configure=_in_utc, check=_works, reset=_rests, num_workers=1,
+            )  # fmt: skip
+        pool = self._pool
+        if pool.closed:
+            await pool.open()
         try:
-            conn = await self._take()
-            try:
+            async with pool.connection() as conn:
                 yield conn
-                await conn.commit()
-            except BaseException:
-                # To its end even when the errand was cancelled: a connection must not be given out again in mid-transaction.
-                await asyncio.shield(asyncio.ensure_future(self._undo(conn)))
-                raise
-            await self._give_back(conn)
         except Error as error:
             raise DBAPIError.instance(None, None, error, Error) from error
-        finally:
-            self._room.release()
 
     async def close(self) -> None:
-        """Closes what is free. What is in use is closed when its errand ends."""
-        self._keep = 0
-        while self._free:
-            await self._free.pop()[0].close()
-
-    async def _enter(self) -> None:
-        if not self._room.locked():
-            await self._room.acquire()
-            return
-        try:
-            await asyncio.wait_for(self._room.acquire(), _PATIENCE)
-        except TimeoutError as error:
-            raise NoRoom(f"every connection was in use for {_PATIENCE:.0f} seconds") from error
-
-    async def _take(self) -> Driver:
-        while self._free:
-            conn, since = self._free.pop()
-            if conn.closed:
-                continue
-            if time.monotonic() - since < FRESH or await _works(conn):
-                return conn
-        conn = await AsyncConnection.connect(self._url, **self._options)
-        # Said after connecting, not as a start-up option: some poolers refuse options they do not know.
-        await conn.execute("set time zone 'UTC'")
-        await conn.commit()
-        return conn
-
-    async def _undo(self, conn: Driver) -> None:
-        try:
-            await conn.rollback()
-        except Error:
-            await conn.close()
-        await self._give_back(conn)
-
-    async def _give_back(self, conn: Driver) -> None:
-        if conn.closed:
-            return
-        if len(self._free) < self._keep:
-            self._free.append((conn, time.monotonic()))
-        else:
-            await conn.close()
+        """Closes what is free. What is in use is closed when its errand ends; who begins another one gets new connections."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
 
-async def _works(conn: Driver) -> bool:
-    """Whether a connection that rested still reaches its server. Begins the transaction that it is taken for."""
-    try:
-        await conn.execute("select 1")
-    except Error:
-        await conn.close()
-        return False
-    except BaseException:
-        await conn.close()
-        raise
-    return True
+async def _in_utc(conn: Driver) -> None:
+    # Said after connecting, not as a start-up option: some poolers refuse options they do not know.
+    await conn.execute("set time zone 'UTC'")
+    await conn.commit()
+
+
+async def _rests(conn: Driver) -> None:
+    conn.rested = time.monotonic()
+
+
+async def _works(conn: Driver) -> None:
+    """Asks a connection that rested whether it still reaches its server; raises when it does not, and the pool takes another."""
+    if conn.rested is not None and time.monotonic() - conn.rested >= FRESH:
+        await AsyncConnectionPool.check_connection(conn)

@@ -67,7 +67,7 @@ def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 10) -> Asy
     engine = create_async_engine(
         normalise_url(url), pool_size=pool_size, max_overflow=max_overflow, pool_recycle=1800, connect_args=options
     )
-    drivers = Drivers(libpq_url(url), keep=pool_size, most=pool_size + max_overflow, **options)
+    drivers = Drivers(libpq_url(url), most=pool_size + max_overflow, **options)
     _DRIVERS[engine.sync_engine] = drivers
 
     # Said after connecting, not as a start-up option: some poolers refuse options they do not know.
