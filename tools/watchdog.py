@@ -13,7 +13,7 @@ the gate already gave room to.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -36,7 +36,8 @@ Target: TypeAlias = tuple[Platform, str]
 """A campaign of ours on its platform."""
 Kind = Literal[
     "spend_velocity", "workspace_velocity", "over_cap", "over_cap_unread", "over_week_cap", "over_week_cap_unread", "outside_plan",
-    "unplanned_spend", "rate_missing", "over_platform_cap", "over_campaign_cap",
+    "unplanned_spend", "rate_missing", "over_platform_cap", "over_campaign_cap", "over_platform_week_cap",
+    "over_campaign_week_cap", "over_own_cap_unread",
 ]  # fmt: skip
 
 
@@ -79,12 +80,23 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What a campaign has cost in the account-local week before today: as measured, and what days that nobody has read may have cost
+    beyond that. `campaign_id` is None for what is not ours."""
+
+    platform: Platform
+    campaign_id: str | None
+    measured: Money
+    assumed: Money
+
+
+@dataclass(frozen=True)
 class Watch:
-    """Everything one cycle looks at. `spent_week_before_today` per currency, as measured."""
+    """Everything one cycle looks at. `week`: what was spent in the week before today, by campaign."""
 
     now: datetime
     accounts: tuple[Account, ...]
-    spent_week_before_today: tuple[Money, ...] = ()
+    week: tuple[Before, ...] = ()
     rates: tuple[Rate, ...] = ()
 
 
@@ -129,83 +141,167 @@ def allowed(watched: Watched, platform: Platform, now: datetime, zone: str, poli
 
 def counted(watch: Watch, policy: Policy) -> Counted:
     """What must count as spent today: as measured, and the whole worst case of what cannot be read."""
-    spent = assumed = Money.zero(policy.currency)
-    unread: set[Platform] = set()
+    lines, missing = _today(watch, policy)
+    assumed = total((line.assumed for line in lines), policy.currency)
+    spent = total((line.measured for line in lines), policy.currency)
+    return Counted(spent + assumed, assumed, tuple(sorted({r.platform for r in lines if r.unread})), tuple(sorted(missing)))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One campaign's day, or its week before today, in the policy's currency. `unread`: a part of it nobody has read."""
+
+    platform: Platform
+    campaign_id: str | None
+    measured: Money
+    assumed: Money
+    unread: bool
+
+
+def _today(watch: Watch, policy: Policy) -> tuple[list[_Line], set[str]]:
+    """Every campaign's day, and the pairs of currencies without a rate, whose amounts are missing."""
+    lines: list[_Line] = []
     missing: set[str] = set()
     for account in watch.accounts:
         for one in account.campaigns:
             try:
-                real = _in(one.spent, policy, watch)
-                spent = spent + real
-                if account.read or not (one.meant_to_run or one.delivery in DELIVERING):
-                    continue
-                unread.add(account.platform)
-                if one.plan is not None:
+                real, assumed = _in(one.spent, policy, watch), Money.zero(policy.currency)
+                unread = not account.read and (one.meant_to_run or one.delivery in DELIVERING)
+                if unread and one.plan is not None:
                     worst = _in(one.plan.times(policy.multiplier(account.platform), ROUND_CEILING), policy, watch)
-                    assumed = assumed + max(worst - real, Money.zero(policy.currency))
+                    assumed = max(worst - real, assumed)
+                lines.append(_Line(account.platform, one.campaign_id, real, assumed, unread))
             except NoRate as none:
                 missing.add(f"{none.base}/{none.quote}")
-    return Counted(spent + assumed, assumed, tuple(sorted(unread)), tuple(sorted(missing)))
+    return lines, missing
+
+
+def _before(watch: Watch, policy: Policy) -> tuple[list[_Line], set[str]]:
+    """The week before today, as `_today`."""
+    lines: list[_Line] = []
+    missing: set[str] = set()
+    for one in watch.week:
+        try:
+            measured, assumed = _in(one.measured, policy, watch), _in(one.assumed, policy, watch)
+            lines.append(_Line(one.platform, one.campaign_id, measured, assumed, assumed.minor > 0))
+        except NoRate as none:
+            missing.add(f"{none.base}/{none.quote}")
+    return lines, missing
+
+
+@dataclass(frozen=True)
+class Use:
+    """How much of one cap counts as spent: `assumed` is the part of `spent` that nobody measured, on the platforms in `unread`. Of the
+    workspace's cap `platform` is None, of a platform's `campaign_id`. `since`: the day or the Monday it counts from; `pause`: what
+    stops when it is passed."""
+
+    span: Literal["day", "week"]
+    since: date
+    cap: Money
+    spent: Money
+    assumed: Money
+    unread: tuple[Platform, ...]
+    platform: Platform | None = None
+    campaign_id: str | None = None
+    name: str | None = None
+    pause: tuple[Target, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        return self.spent > self.cap
+
+    @property
+    def scope(self) -> Literal["workspace", "platform", "campaign"]:
+        return "campaign" if self.campaign_id else "platform" if self.platform else "workspace"
+
+    @property
+    def key(self) -> str:
+        """The cause, as alerts name it."""
+        place = {"workspace": "", "platform": f"_platform:{self.platform}", "campaign": f"_campaign:{self.campaign_id}"}[self.scope]
+        head, _, rest = place.partition(":")
+        return f"over{head}{'_week' if self.span == 'week' else ''}:{rest + ':' if rest else ''}{self.since}"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What its sentences may need."""
+        given: dict[str, Any] = {"spent": self.spent, "cap": self.cap, "assumed": self.assumed, "platforms": list(self.unread)}
+        if self.platform is not None:
+            given |= {"platform": self.platform, "which": f"{self.scope}_{self.span}", "who": self.name or self.platform}
+        return given | ({"campaign": self.name} if self.campaign_id else {})
+
+
+def uses(watch: Watch, policy: Policy) -> list[Use]:
+    """Every cap that is in force with what counts against it: the workspace's, and of platforms and campaigns those that have one of
+    their own. The workspace's first."""
+    today = watch.now.astimezone(ZoneInfo(policy.time_zone)).date()
+    lines, before = _today(watch, policy)[0], _before(watch, policy)[0]
+    ours = [(a, c) for a in watch.accounts for c in a.campaigns if c.campaign_id]
+    found: list[Use] = []
+
+    def use(span: Literal["day", "week"], cap: Money, platform: Platform | None = None, one: Watched | None = None) -> None:
+        mine = one.campaign_id if one else None
+        rows = [
+            line
+            for line in (lines if span == "day" else [*before, *lines])
+            if platform in (None, line.platform) and mine in (None, line.campaign_id)
+        ]
+        spent, assumed = total((r.measured for r in rows), policy.currency), total((r.assumed for r in rows), policy.currency)
+        stops: tuple[Target, ...] = tuple(
+            (a.platform, c.campaign_id)
+            for a, c in ours
+            if c.campaign_id and platform in (None, a.platform) and mine in (None, c.campaign_id) and _may_spend(a, c)
+        )
+        since = today if span == "day" else today - timedelta(days=today.weekday())
+        unread: tuple[Platform, ...] = tuple(sorted({r.platform for r in rows if r.unread}))
+        name = one.name if one else None
+        found.append(Use(span, since, cap, spent + assumed, assumed, unread, platform, mine, name, stops))
+
+    money = policy.guardrails.financial
+    whole: dict[Literal["day", "week"], Money] = {"day": money.daily_cap, "week": money.weekly_cap}
+    for span, cap in whole.items():
+        use(span, cap)
+    for span, cap in whole.items():  # an own cap that is not below the workspace's says nothing of its own
+        for account in watch.accounts:
+            if policy.platform_cap(account.platform, span) < cap:
+                use(span, policy.platform_cap(account.platform, span), account.platform)
+        for account, one in ours:
+            if policy.campaign_cap(span) < cap:
+                use(span, policy.campaign_cap(span), account.platform, one)
+    return found
+
+
+_OVER: dict[tuple[str, str], Kind] = {
+    ("workspace", "day"): "over_cap", ("workspace", "week"): "over_week_cap", ("platform", "day"): "over_platform_cap",
+    ("platform", "week"): "over_platform_week_cap", ("campaign", "day"): "over_campaign_cap",
+    ("campaign", "week"): "over_campaign_week_cap",
+}  # fmt: skip
+_UNREAD: dict[Kind, Kind] = {"over_cap": "over_cap_unread", "over_week_cap": "over_week_cap_unread"}
 
 
 def alarms(watch: Watch, policy: Policy) -> list[Alarm]:
     """Everything that is out of its plan now, worst first. Empty on a normal day."""
     now, money = watch.now, policy.guardrails.financial
     today = now.astimezone(ZoneInfo(policy.time_zone)).date()
-    ours: tuple[Target, ...] = tuple(
-        (a.platform, c.campaign_id) for a in watch.accounts for c in a.campaigns if c.campaign_id and _may_spend(a, c)
-    )
     found: list[Alarm] = []
     count = counted(watch, policy)
-    words = {"spent": count.spent, "assumed": count.assumed, "platforms": list(count.unread)}
-    if count.spent > money.daily_cap:
-        kind = "over_cap_unread" if count.assumed.minor else "over_cap"
-        found.append(Alarm(f"over:{today}", kind, "critical", words | {"cap": money.daily_cap}, ours))
-    week, week_missing = _week(watch, policy)
-    so_far = week + count.spent
-    if so_far > money.weekly_cap:
-        monday = today - timedelta(days=today.weekday())
-        params = words | {"spent": so_far, "cap": money.weekly_cap}
-        kind = "over_week_cap_unread" if count.assumed.minor else "over_week_cap"
-        found.append(Alarm(f"over_week:{monday}", kind, "critical", params, ours))
+    whole, *own = uses(watch, policy)
+    for use in (whole, *own):
+        if use.over and (use.pause or use.scope != "campaign"):
+            kind = _OVER[use.scope, use.span]
+            if use.assumed.minor:
+                kind = _UNREAD.get(kind, "over_own_cap_unread")
+            found.append(Alarm(use.key, kind, "critical", use.params, use.pause))
     measured = count.spent - count.assumed
     pace = min(Decimal(1), money.velocity_envelope * share_of_day(now, policy.time_zone))
     room = money.daily_cap.times(pace, ROUND_CEILING)
     if room < measured <= money.daily_cap:
         params = {"spent": measured, "allowed": room, "cap": money.daily_cap}
-        found.append(Alarm(f"pace:{today}", "workspace_velocity", "critical", params, ours))
+        found.append(Alarm(f"pace:{today}", "workspace_velocity", "critical", params, whole.pause))
     for account in watch.accounts:
-        found += _over_own_caps(account, watch, policy)
         found += _of_account(account, now, policy)
-    for pair in sorted({*count.no_rate, *week_missing}):
+    for pair in sorted({*count.no_rate, *_before(watch, policy)[1]}):
         base, _, quote = pair.partition("/")
         found.append(Alarm(f"rate:{pair}", "rate_missing", "critical", {"base": base, "quote": quote, "day": today}))
-    return found
-
-
-def _over_own_caps(account: Account, watch: Watch, policy: Policy) -> list[Alarm]:
-    """What a platform or a campaign with a cap of its own really spent above it today."""
-    today = watch.now.astimezone(ZoneInfo(account.time_zone)).date()
-    found: list[Alarm] = []
-    spent = Money.zero(policy.currency)
-    whole, cap = policy.guardrails.financial.daily_cap, policy.campaign_cap("day")  # the workspace's is looked at above
-    for one in account.campaigns:
-        try:
-            own = _in(one.spent, policy, watch)
-        except NoRate:
-            continue  # told by `counted`
-        spent = spent + own
-        if one.campaign_id is not None and cap < whole and own > cap and _may_spend(account, one):
-            params = {"campaign": one.name, "platform": account.platform, "spent": own, "cap": cap}
-            pause: tuple[Target, ...] = ((account.platform, one.campaign_id),)
-            found.append(Alarm(f"over_campaign:{one.campaign_id}:{today}", "over_campaign_cap", "critical", params, pause))
-    cap = policy.platform_cap(account.platform, "day")
-    if cap < whole and spent > cap:
-        ours: tuple[Target, ...] = tuple(
-            (account.platform, c.campaign_id) for c in account.campaigns if c.campaign_id and _may_spend(account, c)
-        )
-        params = {"platform": account.platform, "spent": spent, "cap": cap}
-        found.append(Alarm(f"over_platform:{account.platform}:{today}", "over_platform_cap", "critical", params, ours))
     return found
 
 
@@ -249,14 +345,3 @@ def _leaks(one: Watched, now: datetime) -> bool:
 def _in(amount: Money, policy: Policy, watch: Watch) -> Money:
     day = watch.now.astimezone(ZoneInfo(policy.time_zone)).date()
     return convert(amount, policy.currency, day, watch.rates, policy.guardrails.financial.max_rate_age_days)
-
-
-def _week(watch: Watch, policy: Policy) -> tuple[Money, set[str]]:
-    missing: set[str] = set()
-    amounts: list[Money] = []
-    for amount in watch.spent_week_before_today:
-        try:
-            amounts.append(_in(amount, policy, watch))
-        except NoRate as none:
-            missing.add(f"{none.base}/{none.quote}")
-    return total(amounts, policy.currency), missing

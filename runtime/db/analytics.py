@@ -113,6 +113,14 @@ class Analytics(Repository):
             workspace=workspace, platform=platform, days=list(days), at=at,
         )  # fmt: skip
 
+    async def days_read(self, platform: Platform, since: date, *, workspace: str = DEFAULT_WORKSPACE) -> set[date]:
+        """The days from `since` on for which there is a receipt."""
+        rows = await self.all(
+            "select day from days_read where workspace = :workspace and platform = :platform and day >= :since",
+            workspace=workspace, platform=platform, since=since,
+        )  # fmt: skip
+        return {row["day"] for row in rows}
+
     async def account_read(self, account: AccountFacts, *, at: datetime, workspace: str = DEFAULT_WORKSPACE) -> None:
         """Keeps what an ad account stated of itself; a later reading replaces an earlier one."""
         await self.run(
@@ -169,6 +177,19 @@ class Analytics(Repository):
             workspace=workspace, since=since, until=until, platform=platform, campaign=campaign_id,
         )  # fmt: skip
         return [Money(minor=row["minor"], currency=row["currency"]) for row in rows]
+
+    async def spent_by_campaign(
+        self, since: date, until: date, *, workspace: str = DEFAULT_WORKSPACE
+    ) -> list[tuple[Platform, str | None, Money]]:
+        """Spend of since..until inclusive by platform, our campaign (None: not ours) and currency."""
+        rows = await self.all(
+            """select a.platform, c.id as campaign_id, a.currency, sum(a.spend_minor)::bigint as minor from analytics a
+               left join campaigns c on c.platform = a.platform and c.external_id = a.external_id
+               where a.workspace = :workspace and a.level = 'campaign' and a.hour is null and a.day between :since and :until
+               group by a.platform, c.id, a.currency order by a.platform, c.id, a.currency""",
+            workspace=workspace, since=since, until=until,
+        )  # fmt: skip
+        return [(row["platform"], row["campaign_id"], Money(minor=row["minor"], currency=row["currency"])) for row in rows]
 
     async def refresh_views(self) -> None:
         """Recomputes both views; readers go on with the old figures meanwhile."""

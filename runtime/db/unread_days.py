@@ -6,7 +6,7 @@ an action in hand then. The first stop or start after the day began says how it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -72,6 +72,12 @@ async def unread_rows(conn: wire.Errand, workspace: str, unread: Iterable[tuple[
             "live": list(LIVE),
         },
     )
+
+
+async def unread(conn: wire.Errand, workspace: str, past: Sequence[Day]) -> list[tuple[str, Day]]:
+    """The (platform, day) pairs among these days that nobody has read."""
+    row = await wire.one(conn, f"select {WHICH} true as asked", {"workspace": workspace, "past": [day.date for day in past]})
+    return [] if row is None else named(row["unread"], past)
 
 
 def named(found: Iterable[dict[str, Any]], past: Iterable[Day]) -> list[tuple[str, Day]]:

@@ -14,7 +14,7 @@ from runtime.jobs.history import budget_facts
 from runtime.jobs.inbound import take
 from tools.errors import VendorError
 from tools.guardrails.exposure import worst_today
-from tools.watchdog import counted
+from tools.watchdog import uses
 
 if TYPE_CHECKING:
     from runtime.wiring import House
@@ -75,18 +75,19 @@ async def alerts(house: House, slot: datetime) -> dict[str, Any]:
         else:
             await house.resolve(key)
 
-    # What counts as spent: as measured, and at its worst where a platform cannot be read. Over the cap is the watchdog's matter.
-    count = counted(await watch.standing(house), policy)
-    used = count.spent >= money.daily_cap.times(money.alert_at)
-    await set_alert(
-        used and not count.assumed.minor, f"spend:{today}", "budget_used", "warning", spent=count.spent, cap=money.daily_cap
-    )
-    await set_alert(
-        used and count.assumed.minor > 0, f"spend_unread:{today}", "budget_used_unread", "warning",
-        spent=count.spent, cap=money.daily_cap, assumed=count.assumed, platforms=list(count.unread),
-    )  # fmt: skip
-    for cause in ("spend", "spend_unread", "exposure"):  # a day that is over needs nobody any more
-        await house.resolve(f"{cause}:{today - timedelta(days=1)}")
+    # What counts as spent: as measured, and at its worst where nobody can say. Over a cap is the watchdog's matter.
+    for use in uses(await watch.standing(house), policy):
+        used, unread = use.spent >= use.cap.times(money.alert_at), use.assumed.minor > 0
+        first = use.scope == "workspace" and use.span == "day"
+        kind, params = "budget_used" if first else "cap_used", {"which": "workspace_week", "who": None} | use.params
+        cause = use.key.replace("over", "spend", 1)
+        await set_alert(used and not unread, cause, kind, "warning", **params)
+        await set_alert(used and unread, cause.replace("spend", "spend_unread", 1), f"{kind}_unread", "warning", **params)
+        # A day or a week that is over needs nobody any more.
+        past = str(use.since - timedelta(days=1 if use.span == "day" else 7))
+        for name in ("spend", "spend_unread"):
+            await house.resolve(cause.replace("spend", name, 1).replace(str(use.since), past))
+    await house.resolve(f"exposure:{today - timedelta(days=1)}")
     facts = await budget_facts(house)
     worst = worst_today(None, facts, policy)
     if worst is not None:

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import ROUND_CEILING
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from knowledge.domain.action import PauseCampaign, Platform
 from knowledge.domain.books import FINAL, Proposal
 from knowledge.domain.campaign import InsightRow, PlatformCampaign
-from knowledge.domain.clock import week_bounds
+from knowledge.domain.clock import Day, days_between
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
+from runtime.db import unread_days
 from runtime.db.spend import LedgerCampaign, SpendBooks
 from runtime.jobs import spend_care
 from runtime.jobs.spend_care import WATCHDOG
 from tools.errors import VendorError
-from tools.watchdog import Account, Alarm, Watch, Watched, alarms
+from tools.watchdog import Account, Alarm, Before, Watch, Watched, alarms
 
 if TYPE_CHECKING:
+    from knowledge.domain.policy import Policy
+    from runtime.db.uow import Transaction
     from runtime.wiring import House
     from tools.gate import Receipt
     from tools.ports import AdPlatform
@@ -35,12 +40,13 @@ log = logging.getLogger("ceo.watch")
 KINDS = frozenset({
     "spend_velocity", "workspace_velocity", "over_cap", "over_week_cap", "outside_plan", "unplanned_spend", "rate_missing",
     "pause_failed", "books_disagree", "campaign_gone", "room_stuck", "over_cap_unread", "over_week_cap_unread",
-    "over_platform_cap", "over_campaign_cap",
+    "over_platform_cap", "over_campaign_cap", "over_platform_week_cap", "over_campaign_week_cap", "over_own_cap_unread",
 })  # fmt: skip
 """Alerts that this round opens, and closes when their cause is gone."""
 SEEN_FIRST = frozenset({
     "spend_velocity", "workspace_velocity", "over_cap", "over_cap_unread", "over_week_cap", "over_week_cap_unread", "outside_plan",
-    "over_platform_cap", "over_campaign_cap", "campaign_gone",
+    "over_platform_cap", "over_campaign_cap", "over_platform_week_cap", "over_campaign_week_cap", "over_own_cap_unread",
+    "campaign_gone",
 })  # fmt: skip
 """What somebody must have acknowledged before it closes by itself: money was stopped, or something was taken away."""
 
@@ -92,13 +98,15 @@ async def watch(house: House, slot: datetime) -> dict[str, Any]:
 async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
     """Reads the platform, keeps what it said in the ledger, and returns it beside what the ledger had before."""
     policy, at = house.policy(), house.clock.now()
-    zone, seen, rows, account = policy.time_zone, None, (), None
+    zone, seen, rows, account, whole = policy.time_zone, None, (), None, list[date]()
     try:
         account = await ads.account()
         zone = account.time_zone
         today = at.astimezone(ZoneInfo(zone)).date()
-        found, listed = await asyncio.gather(ads.insights(today - timedelta(days=1), today), ads.list_campaigns())
+        since = await _first_unread(house, platform, today)
+        found, listed = await asyncio.gather(ads.insights(since, today), ads.list_campaigns())
         rows, seen = tuple(found), {c.external_id: c for c in listed}
+        whole = [since + timedelta(days=n) for n in range((today - since).days)]
     except VendorError as error:
         await house.alert(f"api:{platform}", "api_failing", "warning", platform=platform, detail=error.detail)
     today = at.astimezone(ZoneInfo(zone)).date()
@@ -111,12 +119,21 @@ async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
             await tx.analytics.account_read(account, at=at, workspace=policy.workspace)
         if seen is not None:
             await tx.analytics.upsert(rows, at=at, workspace=policy.workspace)
-            await tx.analytics.day_read(platform, [today - timedelta(days=1)], at=at, workspace=policy.workspace)
+            await tx.analytics.day_read(platform, whole, at=at, workspace=policy.workspace)
             for campaign in seen.values():
                 await tx.campaigns.synced(campaign)
     if seen is not None:
         await house.resolve(f"api:{platform}")
     return Reading(platform, zone, today, at, seen, rows, tuple(ledger), strangers, publishing)
+
+
+async def _first_unread(house: House, platform: Platform, today: date) -> date:
+    """From where the platform's days are read: from yesterday, or from the first day of this week that nobody has read yet."""
+    monday = today - timedelta(days=today.weekday())
+    week = [monday + timedelta(days=n) for n in range(today.weekday())]
+    async with house.db.transaction() as tx:
+        read = await tx.analytics.days_read(platform, monday, workspace=house.policy().workspace)
+    return min([day for day in week if day not in read], default=today - timedelta(days=1))
 
 
 async def standing(house: House) -> Watch:
@@ -138,12 +155,33 @@ async def standing(house: House) -> Watch:
 async def _picture(house: House, readings: tuple[Reading, ...] | list[Reading]) -> Watch:
     """The round's facts for the pure half."""
     policy, now = house.policy(), house.clock.now()
-    monday = week_bounds(now, policy.time_zone)[0].astimezone(ZoneInfo(policy.time_zone)).date()
     today = now.astimezone(ZoneInfo(policy.time_zone)).date()
+    past = days_between(today - timedelta(days=today.weekday()), today, policy.time_zone)
     async with house.db.transaction() as tx:
-        week = await tx.analytics.spent(monday, today - timedelta(days=1), workspace=policy.workspace) if monday < today else []
+        week = await _before(tx, past, policy)
         rates = await tx.exchange_rates.known(today - timedelta(days=policy.guardrails.financial.max_rate_age_days), today)
     return Watch(now, tuple(account_of(r) for r in readings), tuple(week), tuple(rates))
+
+
+async def _before(tx: Transaction, past: Sequence[Day], policy: Policy) -> list[Before]:
+    """What the days of this week before today have cost: as measured, and at their worst where nobody has read them."""
+    if not past:
+        return []
+    found = [
+        Before(platform, campaign, spent, Money.zero(spent.currency))
+        for platform, campaign, spent in await tx.analytics.spent_by_campaign(
+            past[0].date, past[-1].date, workspace=policy.workspace
+        )
+    ]
+    unread = await unread_days.unread(tx.conn, policy.workspace, past)
+    for row in await unread_days.unread_rows(tx.conn, policy.workspace, unread):
+        if row["highest_then"] is None:
+            continue
+        highest = Money(minor=row["highest_then"], currency=row["currency"])
+        worst = highest.times(policy.multiplier(row["platform"]), ROUND_CEILING)
+        assumed = Money(minor=max(0, worst.minor - row["spent_then"]), currency=row["currency"])
+        found.append(Before(row["platform"], row["campaign_id"], Money.zero(row["currency"]), assumed))
+    return found
 
 
 def account_of(reading: Reading) -> Account:

@@ -13,7 +13,7 @@ from knowledge.domain.action import Actor, ResumeCampaign
 from knowledge.domain.campaign import AccountFacts, PlatformCampaign
 from tests.gate.ads import FakeAds
 from tests.gate.house import ANA, RUI, Bench, asks, brl, budget, pause, policy_with, publication
-from tests.money.test_watch_plan import account, kinds, seen, watch
+from tests.money.test_watch_plan import account, before_today, kinds, seen, watch
 from tools.effects import Effects, Ports
 from tools.errors import Killed, Refused
 from tools.gate import Gate
@@ -220,10 +220,9 @@ async def test_a_campaign_above_the_largest_budget_is_not_switched_on(bench: Ben
     assert (await bench.submit(resume, "k1")).status == "refused"  # 170 of 150
 
 
-@leak("the watchdog knows the weekly caps of a platform and of a campaign not")
 def test_over_a_weekly_cap_of_its_own_a_platform_is_stopped() -> None:
     law = policy_with(platform_weekly_cap={"meta": brl("100")})
-    assert kinds(watch(account(seen("30")), spent_week_before_today=(brl("400"),)), law) != []
+    assert kinds(watch(account(seen("30")), week=(before_today("400"),)), law) != []
 
 
 async def test_a_change_that_half_happened_is_not_called_a_failure(bench: Bench) -> None:

@@ -232,6 +232,7 @@ VOCABULARIES: dict[str, set[str]] = {
     "promise": set(PATTERNS),
     "category": set(KNOWN) - {"NONE"},
     "field": {name for names in EDITABLE.values() for name in names},
+    "cap": {"workspace_week", "platform_day", "platform_week", "campaign_day", "campaign_week"},
     "title": {rule.id for rule in RULES},
     "role": {"viewer", "manager", "admin"},
     "kind": {cls.model_fields["kind"].default for cls in get_args(get_args(Action)[0])} if get_args(get_args(Action)[0]) else set(),

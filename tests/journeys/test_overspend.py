@@ -323,3 +323,37 @@ async def raised(town: Town, campaign_id: str, amount: str) -> str:
     receipt = await town.house.gate.submit(Proposal(action=action, key="raise", proposer=RUI, why=why))
     assert receipt.done, receipt
     return receipt.action_id
+
+
+async def test_the_week_is_read_to_its_beginning_and_every_cap_says_when_it_is_nearly_used(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=50)  # Wednesday, and nobody has read anything
+    policy = town.house.policy()
+    unread = (await watch.standing(town.house)).week
+    assert {(b.platform, b.campaign_id) for b in unread if b.assumed.minor} == set(ours.items())
+    await look(town)
+    read = await town.rows("select platform, extract(isodow from day)::int from days_read order by 1, 2")
+    assert [(p, d) for p, d in read if d in (1, 2)] == [("meta", 1), ("meta", 2), ("tiktok", 1), ("tiktok", 2)]
+    assert all(b.assumed.minor == 0 for b in (await watch.standing(town.house)).week)
+    zone = await town.rows("select platform, time_zone from ad_accounts order by 1")
+    assert zone == [("meta", policy.time_zone), ("tiktok", policy.time_zone)]
+
+    # Nine tenths of a cap of its own: told once, whatever the workspace's week has left, and over when the cap is raised.
+    standing = await watch.standing(town.house)
+    spent = sum(c.spent.minor for a in standing.accounts for c in a.campaigns if a.platform == "meta")
+    spent += sum(b.measured.minor for b in standing.week if b.platform == "meta")
+
+    async def with_cap(minor: int) -> list[str]:
+        cap = Money(minor=minor, currency=policy.currency)
+        money = policy.guardrails.financial.model_copy(update={"platform_weekly_cap": {"meta": cap}})
+        law = policy.model_copy(update={"guardrails": policy.guardrails.model_copy(update={"financial": money})})
+        monkeypatch.setattr(town.house, "policy", lambda: law)
+        await care.alerts(town.house, town.stage.clock.now())
+        return await alerts(town, "cap_used")
+
+    assert await with_cap(spent * 10 // 9) == await with_cap(spent * 10 // 9) == ["cap_used"]
+    ((message,),) = await town.rows("select message from alerts where kind = 'cap_used'")
+    assert "weekly cap" in town.house.render(Message.model_validate(message), "en")
+    assert await with_cap(spent * 2) == []

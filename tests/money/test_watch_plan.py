@@ -18,7 +18,7 @@ from runtime.sandbox.adtree import AdBook
 from runtime.sandbox.market import Market
 from runtime.sandbox.world import World
 from tests.gate.house import brl, policy_with
-from tools.watchdog import Account, Kind, Watch, Watched, alarms, allowed, counted, share_of_day
+from tools.watchdog import Account, Before, Kind, Watch, Watched, alarms, allowed, counted, share_of_day, uses
 
 ZONE = "America/Sao_Paulo"
 MIDNIGHT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)  # in São Paulo
@@ -39,6 +39,10 @@ def account(*campaigns: Watched, platform: Any = "meta", read: bool = True, **mo
 
 def watch(*accounts: Account, now: datetime = NOON, **more: Any) -> Watch:
     return Watch(now, accounts, **more)
+
+
+def before_today(measured: str, *, assumed: str = "0", platform: Any = "meta", campaign: str | None = "c1") -> Before:
+    return Before(platform, campaign, brl(measured), brl(assumed))
 
 
 def kinds(of: Watch, policy: Any = None) -> list[str]:
@@ -167,7 +171,7 @@ def test_over_the_days_cap_everything_that_delivers_stops(other: str, kind: list
 
 @pytest.mark.parametrize(("before", "kind"), [("1400", []), ("1400.01", ["over_week_cap"])])
 def test_over_the_weeks_cap_everything_stops(before: str, kind: list[str]) -> None:
-    found = alarms(watch(*two("50", "50"), now=EVENING, spent_week_before_today=(brl(before),)), policy_with())
+    found = alarms(watch(*two("50", "50"), now=EVENING, week=(before_today(before),)), policy_with())
     assert [a.kind for a in found] == kind
     assert all(len(a.pause) == 2 for a in found)
 
@@ -184,6 +188,42 @@ def test_a_platforms_and_a_campaigns_own_cap() -> None:
     assert {(a.kind, a.pause) for a in found} == {
         ("over_campaign_cap", (("meta", "c1"),)), ("over_platform_cap", (("tiktok", "c2"),)),
     }  # fmt: skip
+
+
+def test_a_platforms_and_a_campaigns_own_weekly_cap() -> None:
+    law = policy_with(platform_weekly_cap={"tiktok": brl("400")}, campaign_weekly_cap=brl("500"))
+    gone = before_today("150", platform="tiktok", campaign=None)  # what is not ours has spent from the same cap
+    week = (before_today("430"), before_today("200", platform="tiktok", campaign="c2"), gone)
+    assert kinds(watch(*two("70", "50"), now=EVENING, week=week), law) == []  # 500 and 400 exactly
+    found = alarms(watch(*two("70.01", "50.01"), now=EVENING, week=week), law)
+    assert {(a.kind, a.key, a.pause) for a in found} == {
+        ("over_campaign_week_cap", "over_campaign_week:c1:2026-11-23", (("meta", "c1"),)),
+        ("over_platform_week_cap", "over_platform_week:tiktok:2026-11-23", (("tiktok", "c2"),)),
+    }
+
+
+def test_days_that_nobody_has_read_count_in_the_week_and_are_said() -> None:
+    law = policy_with(platform_weekly_cap={"tiktok": brl("400")})
+    week = (before_today("1330"), before_today("200", assumed="70.01", platform="tiktok", campaign="c2"))
+    found = alarms(watch(*two("10", "130"), now=EVENING, week=week), law.model_copy())
+    assert [(a.kind, a.params["assumed"], a.params["platforms"]) for a in found] == [
+        ("over_week_cap_unread", brl("70.01"), ["tiktok"]), ("over_own_cap_unread", brl("70.01"), ["tiktok"]),
+    ]  # fmt: skip
+
+
+def test_every_cap_in_force_is_looked_at_once() -> None:
+    """Own caps of platforms and campaigns, a day and a week each; one that is not below the workspace's says nothing of its own."""
+    law = policy_with(
+        platform_daily_cap={"tiktok": brl("60"), "meta": brl("300")}, platform_weekly_cap={"tiktok": brl("300")},
+        campaign_daily_cap=brl("80"), campaign_weekly_cap=brl("400"),
+    )  # fmt: skip
+    found = uses(watch(*two("10", "10")), law)
+    assert [(u.scope, u.span, u.platform, u.campaign_id) for u in found] == [
+        ("workspace", "day", None, None), ("workspace", "week", None, None),
+        ("platform", "day", "tiktok", None), ("campaign", "day", "meta", "c1"), ("campaign", "day", "tiktok", "c2"),
+        ("platform", "week", "tiktok", None), ("campaign", "week", "meta", "c1"), ("campaign", "week", "tiktok", "c2"),
+    ]  # fmt: skip
+    assert len({u.key for u in found}) == len(found)
 
 
 def test_an_unread_platform_counts_at_its_worst_and_says_so() -> None:
@@ -272,11 +312,14 @@ def test_the_count_never_falls_below_what_was_measured(spends: list[tuple[int, b
 def test_every_alarm_says_itself_with_its_numbers(locale: str) -> None:
     rate = (Rate(day=date(2026, 11, 23), base="USD", quote="BRL", rate=Decimal("5.63")),)
     stranger = seen("5", campaign_id=None, status=None)
-    law = policy_with(platform_daily_cap={"tiktok": brl("60")}, campaign_daily_cap=brl("80"), daily_cap=brl("150"))
+    law = policy_with(
+        platform_daily_cap={"tiktok": brl("60")}, campaign_daily_cap=brl("80"), daily_cap=brl("150"),
+        platform_weekly_cap={"tiktok": brl("65")}, campaign_weekly_cap=brl("100"),
+    )  # fmt: skip
     meta, tiktok = two("90", "70", plan="60")
     watches = [
-        watch(*two("90", "70"), now=EVENING, spent_week_before_today=(brl("1450"),)),
-        watch(Account("meta", ZONE, False, meta.campaigns), tiktok, now=EVENING, spent_week_before_today=(brl("1450"),)),
+        watch(*two("90", "70"), now=EVENING, week=(before_today("1450"),)),
+        watch(Account("meta", ZONE, False, meta.campaigns), tiktok, now=EVENING, week=(before_today("1450"),)),
         watch(account(seen("60"), stranger, seen("1", campaign_id="c3", status="paused")), now=NOON),
         watch(*two("70", "50")),
         dollars("53.29"),
