@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping
 
 from knowledge.domain.chain import canonical, sha256
+from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.rates import Rate
 from runtime.db.audit_write import append
@@ -98,13 +100,17 @@ class Decisions(Repository):
         )
         return [_decision(row) for row in rows]
 
-    async def changes(self, since: datetime, *, workspace: str = DEFAULT_WORKSPACE) -> list[dict[str, Any]]:
-        """Changes asked of campaigns since a moment, as the optimizer reads them: hours since the epoch, major units."""
+    async def changes(
+        self, since: datetime, *, exchange: Callable[[Money], Money | None], workspace: str = DEFAULT_WORKSPACE
+    ) -> list[dict[str, Any]]:
+        """Changes asked of campaigns since a moment, as the optimizer reads them: hours since the epoch, major units of the currency
+        that `exchange` brings amounts into (None: it cannot)."""
         rows = await self.all(
-            """select a.campaign_id, a.kind, a.status, extract(epoch from a.created_at) as at, c.currency,
+            """select a.campaign_id, a.kind, a.status, extract(epoch from a.created_at) as at,
+                 a.facts #>> '{campaign,daily_budget,currency}' as before_in, a.args #>> '{daily_budget,currency}' as after_in,
                  (a.facts #>> '{campaign,daily_budget,minor}')::bigint as before,
                  (a.args #>> '{daily_budget,minor}')::bigint as after, p.decision_reason
-               from actions a left join campaigns c on c.id = a.campaign_id left join approvals p on p.action_id = a.id
+               from actions a left join approvals p on p.action_id = a.id
                where a.workspace = :workspace and a.created_at >= :since
                  and a.kind in ('campaign.set_budget', 'campaign.pause', 'campaign.resume')
                  and a.status not in ('refused', 'suggested', 'failed', 'cancelled', 'replaced') order by a.created_at, a.id""",
@@ -113,7 +119,8 @@ class Decisions(Repository):
         states = {"done": "applied", "rejected": "rejected", "expired": "rejected"}
 
         def major(minor: int | None, currency: str | None) -> float | None:
-            value = money(minor, currency)
+            amount = money(minor, currency)
+            value = None if amount is None else exchange(amount)
             return None if value is None else float(value.amount)
 
         return [
@@ -121,8 +128,8 @@ class Decisions(Repository):
                 "campaign_id": r["campaign_id"],
                 "at": int(r["at"] // 3600),
                 "action": r["kind"].partition(".")[2],
-                "from": major(r["before"], r["currency"]),
-                "to": 0.0 if r["kind"] == "campaign.pause" else major(r["after"], r["currency"]),
+                "from": major(r["before"], r["before_in"]),
+                "to": 0.0 if r["kind"] == "campaign.pause" else major(r["after"], r["after_in"]),
                 "state": states.get(r["status"], "pending"),
                 # A person's no, as a fact for the next decisions; a request that nobody answered is none.
                 **({"reason": r["decision_reason"] or ""} if r["status"] == "rejected" else {}),

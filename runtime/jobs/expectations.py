@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from knowledge.domain.action import CAMPAIGN, Action, Actor, PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.money import EXPONENTS, Money
 from knowledge.domain.outcome import Effect, Expectation
+from runtime.jobs.figures import in_policy
 from runtime.jobs.history import build_history, optimizer_policy
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ async def expected_of(house: House, action: Action, *, strategy: str) -> dict[st
     from tools.optimizer import expected_effects
 
     policy = house.policy()
+    if isinstance(action, PublishCampaign | SetBudget):  # the history is in the policy's currency, and so is what is compared with it
+        budget = await in_policy(house, action.daily_budget)
+        if budget is None:
+            return Expectation(method="response", strategy=strategy, unknown="no_data").plain()
+        action = action.model_copy(update={"daily_budget": budget})
     history = await build_history(house)
     listed = {c["id"]: c for c in history["campaigns"]}
     known = listed.get(action.campaign_id)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from knowledge.domain.action import Actor, PauseCampaign
 from knowledge.domain.facts import Facts
 from knowledge.domain.policy import Policy
+from runtime.jobs.figures import figures
 from tools.guardrails.exposure import worst_today
 
 if TYPE_CHECKING:
@@ -58,19 +59,15 @@ async def build_history(house: House) -> dict[str, Any]:
     today = now.astimezone(zone).date()
     since = now - timedelta(days=DAYS)
     async with house.db.transaction() as tx:
-        campaigns = [c for c in await tx.campaigns.list() if c.external_id is not None and c.daily_budget is not None]
-        days = await tx.analytics.days(today - timedelta(days=DAYS), today)
+        found = await figures(tx, policy, today - timedelta(days=DAYS), today)
         products = {p.product.id: p.product for p in await tx.products.list()}
-        changes = await tx.decisions.changes(since)
+        changes = await tx.decisions.changes(since, exchange=found.converter.money)
         # How earlier expectations turned out: an engine that was too sure says less surely what it says next.
         calibration = await tx.outcomes.calibration(since=now - CALIBRATION, workspace=policy.workspace)
     metrics: dict[str, list[Any]] = {
         k: [] for k in ("campaign_id", "hour", "impressions", "clicks", "spend", "conversions", "revenue")
     }
-    own = {c.id for c in campaigns}
-    for day in days:
-        if day.campaign_id not in own:
-            continue
+    for day in found.days:
         row = day.row
         noon = datetime(row.day.year, row.day.month, row.day.day, 12, tzinfo=zone)
         # A day's figures stand at its noon; today's at the last full hour, so that the future is never touched.
@@ -108,7 +105,7 @@ async def build_history(house: House) -> dict[str, Any]:
                 "in_stock": products[c.product_id].in_stock if c.product_id in products else True,
                 "last_change_at": hour_of(c.last_change_at) if c.last_change_at else None,
             }
-            for c in sorted(campaigns, key=lambda c: c.id)
+            for c in sorted(found.campaigns, key=lambda c: c.id)
         ],
         "metrics": metrics,
         "changes": changes,

@@ -18,6 +18,7 @@ from knowledge.domain.money import Money, total
 from prompts.messages import LOCALES
 from runtime.db.products import ProductRecord
 from runtime.jobs.expectations import stated
+from runtime.jobs.figures import figures, in_account, tell, whole
 from runtime.jobs.history import build_history, optimizer_policy
 from tools.errors import VendorError
 from tools.optimizer.reasons import sentence
@@ -44,17 +45,22 @@ async def launch(house: House, slot: datetime) -> dict[str, Any]:
     async with house.db.transaction() as tx:
         products = await tx.products.list(status="approved")
         known = {(c.product_id, c.platform) for c in await tx.campaigns.list()}
+        accounts = await tx.analytics.account_currencies(workspace=house.policy().workspace)
     for record in products:
         for platform in marketing.platforms:
             if len(drafted) >= room or platform not in house.effects.ports.ads:
                 continue
             if not record.product.in_stock or (record.product.id, platform) in known:
                 continue
-            drafted.append(await _draft(house, record.product, platform))
+            policy = house.policy()
+            budget = Money.of(str(marketing.daily_budget[platform]), policy.currency)
+            own = await in_account(house, budget, accounts.get(platform, policy.currency))
+            if own is not None:
+                drafted.append(await _draft(house, record.product, platform, own))
     return {"drafted": drafted}
 
 
-async def _draft(house: House, product: Product, platform: Literal["meta", "tiktok"]) -> str:
+async def _draft(house: House, product: Product, platform: Literal["meta", "tiktok"], budget: Money) -> str:
     marketing, policy, now = house.settings.operator.marketing, house.policy(), house.clock.now()
     campaign_id = f"{product.id}-{platform}"
     creatives = await house.write_creatives(product, platform, campaign_id)
@@ -64,7 +70,7 @@ async def _draft(house: House, product: Product, platform: Literal["meta", "tikt
         campaign_id=campaign_id,
         product_id=product.id,
         name=f"{product.name} · {platform.capitalize()}",
-        daily_budget=Money.of(str(marketing.daily_budget[platform]), policy.currency),
+        daily_budget=budget,
         creatives=creatives,
         landing_url=tracked(product.landing_url, platform, campaign_id),
         countries=marketing.countries,
@@ -151,8 +157,8 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
         await insights(house, slot)
     history = await build_history(house)
     dials = optimizer_policy(policy)
-    figures = await campaign_figures(house)
-    made = decision_round(history, dials, figures, now, policy)
+    known, accounts = await campaign_figures(house)
+    made = decision_round(history, dials, known, now, policy)
     document, proposals = made.document, made.proposals
     async with house.db.transaction() as tx:
         decision_id = await tx.decisions.add(
@@ -160,7 +166,7 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
             strategy=policy.targets.strategy,
             document=document,
             history=history,
-            figures=figures,
+            figures=known,
             dials=dials,
             proposals_hash=made.proposals_hash,
             policy=policy,
@@ -169,15 +175,19 @@ async def decide(house: House, slot: datetime) -> dict[str, Any]:
         await tx.live_events.add(
             "decision", {"decision_id": decision_id, "health": document.overall_health, "actions": len(proposals)}, at=now
         )
-    platforms = {f.campaign_id: f.platform for f in figures}
+    platforms = {f.campaign_id: f.platform for f in known}
     outcome: dict[str, str] = {}
     for proposal in sorted(proposals, key=lambda p: (p["priority"], p["campaign_id"])):
-        receipt = await _propose(house, proposal, platforms[proposal["campaign_id"]], decision_id, slot)
-        outcome[f"{proposal['campaign_id']}:{proposal['action']}"] = receipt.status
+        campaign = proposal["campaign_id"]
+        receipt = await _propose(house, proposal, platforms[campaign], accounts[campaign], decision_id, slot)
+        outcome[f"{campaign}:{proposal['action']}"] = "rate_missing" if receipt is None else receipt.status
     return {"decision": decision_id, "health": document.overall_health, "actions": outcome}
 
 
-async def _propose(house: House, proposal: dict[str, Any], platform: Any, decision_id: str, slot: datetime) -> Receipt:
+async def _propose(
+    house: House, proposal: dict[str, Any], platform: Any, currency: str, decision_id: str, slot: datetime
+) -> Receipt | None:
+    """One proposal of the round through the gate, in the ad account's own currency; None when no rate leads there."""
     policy = house.policy()
     campaign_id: str = proposal["campaign_id"]
     action: Action
@@ -187,8 +197,10 @@ async def _propose(house: House, proposal: dict[str, Any], platform: Any, decisi
         case "resume":
             action = ResumeCampaign(workspace=policy.workspace, platform=platform, campaign_id=campaign_id)
         case _:
-            cents = Money.of(f"{Decimal(str(proposal['daily_budget'])):.2f}", policy.currency)
-            action = SetBudget(workspace=policy.workspace, platform=platform, campaign_id=campaign_id, daily_budget=cents)
+            budget = await in_account(house, whole(Decimal(str(proposal["daily_budget"])), policy.currency), currency)
+            if budget is None:
+                return None
+            action = SetBudget(workspace=policy.workspace, platform=platform, campaign_id=campaign_id, daily_budget=budget)
     why = proposal["why"]
     strategy = policy.targets.strategy
     return await house.gate.submit(
@@ -219,17 +231,18 @@ async def fresh_enough(house: House) -> bool:
     return last is not None and house.clock.now() - last <= timedelta(hours=2)
 
 
-async def campaign_figures(house: House) -> list[CampaignFigures]:
-    """What the decision document says of every launched campaign, from the ledger."""
+async def campaign_figures(house: House) -> tuple[list[CampaignFigures], dict[str, str]]:
+    """What the decision document says of every launched campaign, from the ledger, in the policy's currency; and the currency of each
+    one's ad account. A campaign without a rate is left out, and somebody is told."""
     policy, now = house.policy(), house.clock.now()
     today = now.astimezone(ZoneInfo(policy.time_zone)).date()
     async with house.db.transaction() as tx:
-        campaigns = [c for c in await tx.campaigns.list() if c.external_id is not None and c.daily_budget is not None]
-        days = await tx.analytics.days(today - timedelta(days=13), today)
+        found = await figures(tx, policy, today - timedelta(days=13), today)
         margins = {p.product.id: p.product.margin for p in await tx.products.list()}
+    await tell(house, found.missing, today)
     out: list[CampaignFigures] = []
-    for campaign in sorted(campaigns, key=lambda c: c.id):
-        own = [d.row for d in days if d.campaign_id == campaign.id]
+    for campaign in sorted(found.campaigns, key=lambda c: c.id):
+        own = [d.row for d in found.days if d.campaign_id == campaign.id]
         recent = [r for r in own if r.day > today - timedelta(days=7)]
         before = [r for r in own if r.day <= today - timedelta(days=7)]
         out.append(
@@ -246,7 +259,7 @@ async def campaign_figures(house: House) -> list[CampaignFigures]:
                 margin=margins.get(campaign.product_id or ""),
             )
         )
-    return out
+    return out, found.accounts
 
 
 def running(campaign: CampaignRecord) -> bool:
