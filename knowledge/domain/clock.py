@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class Clock(Protocol):
@@ -79,3 +79,12 @@ def days_between(since: date, until: date, zone: str) -> tuple[Day, ...]:
         found.append(Day(since, *day_bounds(noon, zone)))
         since += timedelta(days=1)
     return tuple(found)
+
+
+def known_zone(zone: str, otherwise: str) -> str:
+    """The zone, or the other one where nobody knows it: what a vendor states must not stop the reading of the others."""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return otherwise
+    return zone

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from knowledge.domain.action import Action, Actor, PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.campaign import Product
+from knowledge.domain.clock import known_zone
 from knowledge.domain.decision import CampaignFigures
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
@@ -126,7 +127,7 @@ async def insights(house: House, slot: datetime) -> dict[str, Any]:
     async def read(platform: Platform, ads: AdPlatform) -> None:
         try:
             account = await ads.account()
-            today = now.astimezone(ZoneInfo(account.time_zone)).date()
+            today = now.astimezone(ZoneInfo(known_zone(account.time_zone, policy.time_zone))).date()
             since = today - timedelta(days=RESTATED_DAYS)
             rows, seen = await asyncio.gather(ads.insights(since, today), ads.list_campaigns())
         except VendorError as error:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from knowledge.domain.action import PauseCampaign, Platform
 from knowledge.domain.books import FINAL, Proposal
 from knowledge.domain.campaign import InsightRow, PlatformCampaign
-from knowledge.domain.clock import Day, days_between
+from knowledge.domain.clock import Day, days_between, known_zone
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from runtime.db import unread_days
@@ -101,7 +101,7 @@ async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
     zone, seen, rows, account, whole = policy.time_zone, None, (), None, list[date]()
     try:
         account = await ads.account()
-        zone = account.time_zone
+        zone = known_zone(account.time_zone, policy.time_zone)
         today = at.astimezone(ZoneInfo(zone)).date()
         since = await _first_unread(house, platform, today)
         found, listed = await asyncio.gather(ads.insights(since, today), ads.list_campaigns())
