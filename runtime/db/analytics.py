@@ -71,6 +71,13 @@ class OrderRecord:
 class Analytics(Repository):
     """Table analytics and the two materialised views."""
 
+    async def taking(self, platform: Platform, *, workspace: str = DEFAULT_WORKSPACE) -> None:
+        """From here to the commit nobody else writes down what was read of this platform: insights and the watchdog may come at once,
+        and each writes many rows."""
+        await self.run(
+            "select pg_advisory_xact_lock(hashtextextended(:name, 0))", name=f"figures:{workspace}:{platform}"
+        )  # fmt: skip
+
     async def upsert(self, rows: Sequence[InsightRow], *, at: datetime, workspace: str = DEFAULT_WORKSPACE) -> int:
         """Writes rows over earlier ones of the same object and day (or hour); returns how many are new or changed.
 

@@ -136,6 +136,7 @@ async def insights(house: House, slot: datetime) -> dict[str, Any]:
             return
         whole = [since + timedelta(days=n) for n in range(RESTATED_DAYS)]
         async with house.db.transaction() as tx:
+            await tx.analytics.taking(platform, workspace=policy.workspace)
             result["rows"] += len(rows)
             result["changed"] += await tx.analytics.upsert(rows, at=now, workspace=policy.workspace)
             await tx.analytics.day_read(platform, whole, at=now, workspace=policy.workspace)

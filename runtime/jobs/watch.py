@@ -111,6 +111,7 @@ async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
         await house.alert(f"api:{platform}", "api_failing", "warning", platform=platform, detail=error.detail)
     today = at.astimezone(ZoneInfo(zone)).date()
     async with house.db.transaction() as tx:
+        await tx.analytics.taking(platform, workspace=policy.workspace)
         books = SpendBooks(tx.conn)
         ledger = await books.campaigns(platform, today, zone, at, workspace=policy.workspace)
         strangers = await books.strangers(platform, today, workspace=policy.workspace)
