@@ -1,7 +1,7 @@
 """The gate: passes a second against the bare transaction, and what a pass costs the processor beyond its SQL.
 
 "Beyond its SQL" is measured, not estimated: every statement that a pass hands to the driver is recorded with its parameters, and
-the same statements run bare through psycopg, transaction by transaction, on a copy of the database made before the first pass. Both
+the same statements run bare through psycopg, transaction by transaction, on a copy of the database, pass and play in turns. Both
 sides are the processor time of this process (user and system), not of Postgres; the platform is a dictionary, so no HTTP is counted.
 """
 
@@ -13,7 +13,7 @@ import statistics
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from benchmarks.measure import Row, apair, row
 
 EACH = 20
 CAMPAIGNS = (1, 10, 100)
-CPU_PASSES = 40
+CPU_PASSES = 20
 CPU_LIMIT_MS = 3.0
 WARM = 6
 SECONDS = 5.0
@@ -129,31 +129,16 @@ class Tape:
             AsyncCursor.execute, AsyncConnection.commit = execute, commit  # type: ignore[method-assign]
 
 
-async def replay(url: str, warm: Tape, measured: Tape) -> float:
-    """Processor seconds of the same statements through the driver alone: send, fetch, commit. The warm-up is not counted."""
-    import psycopg
-
-    from runtime.db.engine import libpq_url
-
-    conn = await psycopg.AsyncConnection.connect(libpq_url(url))
-    await conn.execute("set time zone 'UTC'")
-    await conn.commit()
-
-    async def play(tape: Tape) -> None:
-        for statements in tape.transactions:
-            for statement, parameters in statements:
-                cursor = await conn.execute(statement, parameters)
-                if cursor.description is not None:
-                    await cursor.fetchall()
-            await conn.commit()
-
-    await play(warm)
-    gc.collect()
+async def replay(conn: Any, tape: Tape) -> float:
+    """Processor seconds of the same statements through the driver alone: send, fetch, commit."""
     began = time.process_time()
-    await play(measured)
-    spent = time.process_time() - began
-    await conn.close()
-    return spent
+    for statements in tape.transactions:
+        for statement, parameters in statements:
+            cursor = await conn.execute(statement, parameters)
+            if cursor.description is not None:
+                await cursor.fetchall()
+        await conn.commit()
+    return time.process_time() - began
 
 
 async def copy_of(url: str, name: str) -> str:
@@ -175,25 +160,55 @@ async def cpu(url: str, _folder: Path, rounds: int) -> list[Row]:
     ads: Any = None
     for campaigns in CAMPAIGNS:
         ads = await _campaigns(url, campaigns, ads)
-        house: list[float] = []
-        base: list[float] = []
-        tape = Tape()
-        for turn in range(min(rounds, 3)):
-            # All three begin at the same state: one is measured, one listened to (which costs), one gets the statements bare.
-            first, second, third = [await copy_of(url, f"copy_{campaigns}_{turn}_{n}") for n in range(3)]
-            house.append(await _passes(first, ads, None) / CPU_PASSES)
-            warm, tape = Tape(), Tape()
-            await _passes(second, ads, (warm, tape))
-            base.append(await replay(third, warm, tape) / CPU_PASSES)
-        beyond = 1000 * statistics.median([h - b for h, b in zip(house, base, strict=True)])
+        house, base, tape = await _in_turns(url, campaigns, ads, CPU_PASSES * rounds)
+        beyond = 1000 * (statistics.median(house) - statistics.median(base))
         rows.append(
             row(
                 f"gate pass, processor time, {campaigns} campaigns", house, base, "its own SQL, bare through psycopg",
                 limit=CPU_LIMIT_MS, limited=beyond, beyond_its_sql_ms=beyond,
-                statements=sum(len(t) for t in tape.transactions) / CPU_PASSES, transactions=len(tape.transactions) / CPU_PASSES,
+                statements=sum(len(t) for t in tape.transactions), transactions=len(tape.transactions),
             )
         )  # fmt: skip
     return rows
+
+
+async def _in_turns(url: str, campaigns: int, ads: Any, passes: int) -> tuple[list[float], list[float], Tape]:
+    """Processor seconds of single passes, and of the statements of as many others played bare, in turns; and the last tape.
+
+    Every second pass is listened to (which costs, so that it is not measured) and its statements are then played on a copy of the
+    database: whatever else the machine does befalls both sides alike.
+    """
+    import psycopg
+
+    from runtime.db.engine import libpq_url, make_engine
+
+    ours, theirs = [await copy_of(url, f"copy_{campaigns}_{side}") for side in ("house", "bare")]
+    engine = make_engine(ours)
+    bench = house_of(engine)
+    bench.ads.campaigns = dict(ads.campaigns)
+    conn = await psycopg.AsyncConnection.connect(libpq_url(theirs))
+    await conn.execute("set time zone 'UTC'")
+    await conn.commit()
+    house: list[float] = []
+    base: list[float] = []
+    tape = Tape()
+    for number in range(2 * (WARM + passes)):
+        if number == 2 * WARM:
+            house.clear()
+            base.clear()
+            gc.collect()
+        if number % 2:
+            tape = Tape()
+            with tape.running():
+                await one_pass(bench, number)
+            base.append(await replay(conn, tape))
+        else:
+            began = time.process_time()
+            await one_pass(bench, number)
+            house.append(time.process_time() - began)
+    await conn.close()
+    await engine.dispose()
+    return house, base, tape
 
 
 async def _campaigns(url: str, wanted: int, ads: Any) -> Any:
@@ -207,26 +222,6 @@ async def _campaigns(url: str, wanted: int, ads: Any) -> Any:
         await bench.running(f"c{number}", "100")
     await engine.dispose()
     return bench.ads
-
-
-async def _passes(url: str, ads: Any, tapes: tuple[Tape, Tape] | None) -> float:
-    """Processor seconds of the measured passes, on an engine of their own that has warmed up; with tapes, (warm-up, measured)."""
-    from runtime.db.engine import make_engine
-
-    engine = make_engine(url)
-    bench = house_of(engine)
-    bench.ads.campaigns = dict(ads.campaigns)
-    with tapes[0].running() if tapes else nullcontext():
-        for number in range(WARM):
-            await one_pass(bench, number)
-    gc.collect()
-    began = time.process_time()
-    with tapes[1].running() if tapes else nullcontext():
-        for number in range(CPU_PASSES):
-            await one_pass(bench, number)
-    spent = time.process_time() - began
-    await engine.dispose()
-    return spent
 
 
 # -- two workers --------------------------------------------------------------------------------------------------------------
