@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -165,3 +166,16 @@ async def test_an_intent_whose_first_caller_died_is_judged_anew_when_it_is_asked
     again = await bench.submit(budget("110"), "k1")
     assert (again.status, again.message.id) == ("cancelled", "gate.no_longer")
     assert bench.ads.campaigns["x-pia-meta"].daily_budget == brl("50")
+
+
+async def test_two_that_recover_at_once_leave_what_is_done_alone(bench: Bench) -> None:
+    action_id = await in_doubt(bench, committed=True)
+    one, other = bench.beside(), bench.beside()
+    found = await asyncio.gather(one.gate.recover(), other.gate.recover(), one.gate.recover())
+    assert {r.status for receipts in found for r in receipts} == {"done"}
+    assert (await bench.action(action_id)).status == "done"
+    from tools.gate import care
+
+    bench.ads.put("x-pia-meta", brl("400"), "by hand")  # nothing that would pass today
+    assert (await care.recover_one(one.gate._core, action_id)).status == "done"
+    assert (await bench.action(action_id)).status == "done"

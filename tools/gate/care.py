@@ -74,6 +74,8 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
             await tx.change(action_id, "executing", "unknown", error=error)
             record = record.model_copy(update={"status": "unknown", "error": error})
             await core.note(tx, "action.unknown", record, core.executor, now)
+    if record.status not in ("authorised", "unknown"):
+        return receipt(record)  # somebody else brought it to its end meanwhile
     campaign = isinstance(record.action, CAMPAIGN)
     if record.status == "unknown" and campaign:
         try:
