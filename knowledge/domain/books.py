@@ -221,9 +221,9 @@ class GateTx(Protocol):
         """Asks a manager about an action that is in the ledger already."""
         ...
 
-    async def later_change(self, record: ActionRecord) -> ActionRecord | None:
-        """The newest other change of the same campaign decided after this one that was done or may have been; of one moment, the one
-        recorded later is the later."""
+    async def later_change(self, record: ActionRecord, kind: str | None = None) -> ActionRecord | None:
+        """The newest other change of the same campaign, or the newest of a kind, decided after this one that was done or may have been;
+        of one moment, the one recorded later is the later."""
         ...
 
     async def batch(self, correlation_id: str) -> list[ActionRecord]:

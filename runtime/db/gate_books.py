@@ -369,12 +369,14 @@ class PgGateTx:
             for row in await self._rows("select * from actions where undo_of = :id order by created_at, id", id=action_id)
         ]
 
-    async def later_change(self, record: ActionRecord) -> ActionRecord | None:
+    async def later_change(self, record: ActionRecord, kind: str | None = None) -> ActionRecord | None:
         row = await self._one(
             "select a.* from actions a, actions own where own.id = :id and a.campaign_id = own.campaign_id"
             " and (a.decided_at, a.seq) > (own.decided_at, own.seq) and a.status in ('executing', 'unknown', 'done')"
+            " and (cast(:kind as text) is null or a.kind = :kind)"
             " order by a.decided_at desc, a.seq desc limit 1",
             id=record.id,
+            kind=kind,
         )
         return _record(row) if row else None
 

@@ -90,6 +90,8 @@ class Judge:
         """(platform, day) -> when its figures were read whole, after it had ended"""
         self.performed: Counter[str] = Counter()
         self.written: dict[str, Unit] = {}
+        self._wrote: dict[str, datetime] = {}
+        """action -> when it was performed last: what people did by hand since may make it go out again"""
         self.commits = 0
         self.breaches: list[str] = []
         self.lines: list[str] = []
@@ -299,7 +301,9 @@ class Judge:
         self.lines.append(f"{self._clock.now():%d %H:%M:%S} ACCEPTED {what} of {permit.action_id if permit else 'nobody'}")
 
     def _performed(self, permit: Permit, unit: Unit) -> None:
-        since_hand = unit.hand_at is not None and unit.writer == permit.action_id
+        wrote = self._wrote.get(permit.action_id)
+        since_hand = unit.hand_at is not None and wrote is not None and unit.hand_at >= wrote
+        self._wrote[permit.action_id] = self._clock.now()
         self.performed[permit.action_id] += 1
         if self.performed[permit.action_id] > 1 and not since_hand:
             self.breach(f"action {permit.action_id} was performed {self.performed[permit.action_id]} times on {unit.external_id}")

@@ -291,7 +291,7 @@ class MemoryTx:
         found = [a for a in self.rows.scan("actions") if a.undo_of == action_id]
         return sorted(found, key=lambda a: (a.created_at, a.id))
 
-    async def later_change(self, record: ActionRecord) -> ActionRecord | None:
+    async def later_change(self, record: ActionRecord, kind: str | None = None) -> ActionRecord | None:
         await self.rows.step()
         campaign = getattr(record.action, "campaign_id", None)
         order = {a.id: (a.decided_at, place) for place, a in enumerate(self.rows.scan("actions"))}
@@ -301,6 +301,7 @@ class MemoryTx:
             if getattr(a.action, "campaign_id", None) == campaign
             and a.status in ("executing", "unknown", "done")
             and order[a.id] > order[record.id]
+            and kind in (None, a.action.kind)
         ]
         return max(found, key=lambda a: order[a.id], default=None)
 

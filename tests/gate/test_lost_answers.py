@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from knowledge.domain.action import ResumeCampaign
+from knowledge.domain.campaign import PublishedCampaign
 from tests.gate.house import ANA, RUI, Bench, brl, budget, pause, policy_with, publication
 from tools.errors import Refused, Unavailable, UnknownOutcome
 from tools.gate.care import SETTLE
@@ -179,3 +180,21 @@ async def test_two_that_recover_at_once_leave_what_is_done_alone(bench: Bench) -
     bench.ads.put("x-pia-meta", brl("400"), "by hand")  # nothing that would pass today
     assert (await care.recover_one(one.gate._core, action_id)).status == "done"
     assert (await bench.action(action_id)).status == "done"
+
+
+async def test_what_was_half_made_and_changed_by_hand_is_not_switched_on(bench: Bench) -> None:
+    bench.policy = policy_with()
+    bench.ads.fail["publish"] = lost("publish")  # pyright: ignore[reportArgumentType]
+    assert (await bench.submit(publication(), "k1")).status == "unknown"
+    made = bench.ads.put("x1", brl("90"), "Pia pia-meta", delivery="paused")  # it was made of 40 a day, and somebody said 90
+
+    async def half(key: str) -> PublishedCampaign:
+        return PublishedCampaign(campaign=made, objects=())
+
+    bench.ads.find_published = half  # type: ignore[method-assign, assignment]
+    bench.ads.calls.clear()
+    bench.clock.advance(SETTLE)
+    [receipt] = await bench.beside().gate.recover()
+    assert (receipt.status, receipt.message.id) == ("failed", "gate.half_changed")
+    assert bench.ads.calls == [] and bench.ads.campaigns["x1"].delivery == "paused"
+    assert await bench.held() == {"pia-meta": "released"}

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from knowledge.domain.action import CAMPAIGN, PauseCampaign, PublishCampaign, ResumeCampaign
+from knowledge.domain.action import CAMPAIGN, PauseCampaign, PublishCampaign
 from knowledge.domain.books import ActionRecord, GateTx, Status
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
@@ -122,9 +122,10 @@ async def _judged_anew(core: Core, record: ActionRecord) -> Receipt | None:
         now, locked = core.clock.now(), await tx.action(record.id, lock=True)
         if locked is None or locked.status != record.status:
             return receipt(locked or record)
-        later = await tx.later_change(locked) if isinstance(locked.action, CAMPAIGN) else None
         # Only a start takes a stop back: that a budget was set since does not make a stop wrong.
-        if later is not None and (not isinstance(locked.action, PauseCampaign) or isinstance(later.action, ResumeCampaign)):
+        contrary = "campaign.resume" if isinstance(locked.action, PauseCampaign) else None
+        later = await tx.later_change(locked, contrary) if isinstance(locked.action, CAMPAIGN) else None
+        if later is not None:
             at = (later.closed_at or later.decided_at).isoformat()
             error = Message(id="gate.superseded", params={"by": str(later.proposer), "at": at})
             return await _given_up(core, tx, locked, error, now)
