@@ -8,7 +8,7 @@ from functools import cached_property
 from json.encoder import encode_basestring
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic_core import to_jsonable_python
 
 from knowledge.domain.chain import Spelled, canonical
@@ -20,15 +20,18 @@ Answer = Literal["allow", "ask", "refuse"]
 _SEVERITY: dict[Answer, int] = {"allow": 0, "ask": 1, "refuse": 2}
 
 
-class Finding(BaseModel):
+class Finding(Frozen):
     """One rule's word. `message` carries the rule's sentence with the measured number and the limit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rule: str
     answer: Answer
     message: Message
     numbers: dict[str, Any] = Field(default_factory=dict)
+
+    @cached_property
+    def text(self) -> str:
+        """`canonical(self)`, made once: a rule often says from pass to pass what it said before."""
+        return _spelled(self)
 
 
 class Verdict(Frozen):
@@ -49,7 +52,7 @@ class Verdict(Frozen):
     @cached_property
     def told(self) -> Spelled:
         """The findings as several rows tell of them."""
-        return Spelled("[" + ",".join(map(_spelled, self.findings)) + "]")
+        return Spelled("[" + ",".join([f.text for f in self.findings]) + "]")
 
     @cached_property
     def text(self) -> str:

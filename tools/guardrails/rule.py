@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from knowledge.domain.action import Action, PauseCampaign, SetBudget
@@ -36,8 +37,38 @@ class Rule:
 
 def finding(rule: str, answer: Answer, /, **params: Any) -> Finding:
     """A finding whose sentence is `guard.<rule>.<answer>` with the parameters, which are also its numbers (words aside)."""
+    try:
+        key = tuple([(name, _exactly(value)) for name, value in params.items()])
+    except TypeError:
+        return _made(rule, answer, params)
+    known = _KNOWN.get((rule, answer, key))
+    if known is None:
+        if len(_KNOWN) >= _MANY:
+            _KNOWN.clear()
+        known = _KNOWN[rule, answer, key] = _made(rule, answer, params)
+    return known
+
+
+def _made(rule: str, answer: Answer, params: dict[str, Any]) -> Finding:
     numbers = {name: value for name, value in params.items() if not isinstance(value, dict)}
     return Finding(rule=rule, answer=answer, message=Message(id=f"guard.{rule}.{answer}", params=params), numbers=numbers)
+
+
+_KNOWN: dict[tuple[object, ...], Finding] = {}
+"""Findings that were made before: of some thirty in a pass, most say what they said in the last one. They never change."""
+_MANY = 4096
+
+
+def _exactly(value: object) -> object:
+    """A value as a key that only values of the same spelling share. Raises TypeError for what is not a plain one."""
+    kind = type(value)
+    if kind is Money:
+        return value.minor, value.currency  # type: ignore[attr-defined]
+    if value is None or kind is str or kind is int or kind is bool:
+        return kind, value
+    if kind is Decimal:
+        return kind, str(value)  # 1.0 and 1.00 are equal, but they are not spelled alike
+    raise TypeError(kind.__name__)
 
 
 def unread(made: Finding, minor: int, policy: Policy) -> Finding:
