@@ -1,7 +1,8 @@
 """Days of which nobody has read yet what a platform's campaigns have cost: who ran on them, by which budget, and what is known.
 
-Who ran is told by our own record, with doubt counting: what ran when the day began, what was switched on in the day, and whatever had
-an action in hand then. The first stop or start after the day began says how it began; without one, today's state does.
+Who ran is told by our own record, with doubt counting: what our last action before the day found running, what was first stopped after it
+had begun, what nobody stopped or started since and runs today, and whatever had an action in hand then. That something was started
+later says nothing of the day: it may have run already.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ left join lateral (
   select a.kind from actions a where a.campaign_id = c.id and a.kind in ('campaign.pause', 'campaign.resume') and a.status = 'done'
     and a.closed_at >= u.starts order by a.closed_at, a.id limit 1) f on true
 left join lateral (
+  select a.result #>> '{campaign,delivery}' = any(:live) as ran from actions a where a.campaign_id = c.id and a.kind = any(:kinds)
+    and a.status = 'done' and a.closed_at < u.starts order by a.closed_at desc, a.seq desc limit 1) w on true
+left join lateral (
   select max(b.minor) as minor from (
     (select to_minor as minor from budget_changes x
       where x.campaign_id = c.id and x.currency = c.currency and x.at < u.starts order by x.at desc, x.seq desc limit 1)
@@ -46,7 +50,8 @@ left join lateral (
 left join analytics m on m.platform = c.platform and m.external_id = c.external_id and m.level = 'campaign' and m.hour is null
   and m.day = u.day and m.currency = c.currency
 where t.yes or (c.external_id is not null and (c.launched_at is null or c.launched_at < u.ends) and coalesce(
-  f.kind = 'campaign.pause', c.status = any(:running) or c.delivery = any(:live) or c.gone_at >= u.starts, false))
+  w.ran or f.kind = 'campaign.pause' or (w.ran is null and f.kind is not null)
+  or (f.kind is null and (c.status = any(:running) or c.delivery = any(:live) or c.gone_at >= u.starts)), false))
 order by u.day, c.id collate "C"
 """
 

@@ -127,10 +127,16 @@ def _running_on(campaign: Mapping[str, Any], day: Day, actions: list[ActionRecor
     launched = campaign["launched_at"]
     if campaign["external_id"] is None or (launched is not None and launched >= day.end):
         return False
-    moves = [a for a in actions if a.action.kind in ("campaign.pause", "campaign.resume") and a.status == "done"]
-    since = [(a.closed_at, a.id, a.action.kind) for a in moves if a.closed_at is not None and a.closed_at >= day.start]
+    done = [(a.closed_at, a) for a in actions if a.status == "done" and a.closed_at is not None]
+    before = [(at, place, a) for place, (at, a) in enumerate(done) if at < day.start]
+    since = [
+        (at, a.id, a.action.kind) for at, a in done if at >= day.start and a.action.kind in ("campaign.pause", "campaign.resume")
+    ]
+    last = max(before)[2] if before else None
+    if last is not None and (last.result or {}).get("campaign", {}).get("delivery") in LIVE:
+        return True
     if since:
-        return min(since)[2] == "campaign.pause"
+        return last is None or min(since)[2] == "campaign.pause"
     return campaign["status"] in RUNNING or campaign["delivery"] in LIVE
 
 
