@@ -177,7 +177,9 @@ def test_doctor_asks_the_vendors(configured: str, sandbox: Any, place: Path, mon
 def test_doctor_says_how_to_mend_an_account_with_other_days(account: str, ok: bool) -> None:
     check = same_days("meta", account, "America/Sao_Paulo", datetime(2026, 11, 23, 12, tzinfo=UTC))
     assert check.ok is ok
-    assert ok or all(word in f"{check.detail} {check.remedy}" for word in (account, "America/Sao_Paulo", "time_zone", "agentos.yaml"))
+    assert ok or all(
+        word in f"{check.detail} {check.remedy}" for word in (account, "America/Sao_Paulo", "time_zone", "agentos.yaml")
+    )
 
 
 def test_backtest_of_a_file_without_figures_names_what_is_missing(place: Path) -> None:

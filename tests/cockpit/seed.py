@@ -173,6 +173,14 @@ async def _history(database: Database, now: datetime) -> None:
         )
         for back in range(37):
             day = today - timedelta(days=back)
+            if back:
+                statements.append(
+                    (
+                        "insert into days_read (workspace, platform, day, read_at) values ('default', :platform, :day, :now)"
+                        " on conflict do nothing",
+                        {"platform": platform, "day": day, "now": now},
+                    )
+                )
             if status == "paused" and back < 5:
                 continue
             wave = 1 + 0.18 * ((back % 18) / 9 - 1) * (1 if (back // 18) % 2 else -1)

@@ -133,7 +133,10 @@ async def test_a_log_rewritten_from_a_row_on_is_found_by_an_anchor(bench: Bench)
     """Every hash recomputed, as the database's owner could: whole in itself, and not what the anchor saw."""
     await busy_day(bench)
     async with bench.engine.connect() as conn:
-        anchors = [Anchor(bench.clock.now(), seq, digest) for seq, digest in await bench.rows("select seq, hash from audit_log")]
+        anchors = [
+            Anchor(bench.clock.now(), seq, digest)
+            for seq, digest in await bench.rows("select seq, hash from audit_log order by seq")
+        ]
         old = [row async for row in rows_of(conn, first=1, last=7)]
     prev = old[2].hash
     for row in old[3:]:

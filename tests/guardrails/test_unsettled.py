@@ -39,6 +39,13 @@ def test_taking_away_needs_no_settling() -> None:
     assert "unsettled" not in {f.rule for f in judge(pause(), open_change, policy()).findings}
 
 
+def test_a_cut_after_a_deeper_cut_that_is_on_its_way_would_be_a_raise() -> None:
+    deeper = facts(USER, budget=books(exposure(), held=[held(amount="30")]))
+    assert says("unsettled", set_budget("40"), deeper) == "refuse"  # 50 -> 40, but after 30 has arrived it is a raise
+    assert says("unsettled", set_budget("30"), deeper) == "allow"
+    assert says("unsettled", set_budget("20"), deeper) == "allow"
+
+
 def test_switching_on_over_a_broken_cap_is_refused_though_it_may_have_spent_it_already() -> None:
     """c1 ran this morning and was paused: today counts its 50 x 1.75 whether it runs again or not. The others broke the cap."""
     others = exposure("c2", "150")
