@@ -49,7 +49,8 @@ async def expected_of(house: House, action: Action, *, strategy: str) -> dict[st
     from tools.optimizer import expected_effects
 
     policy = house.policy()
-    if isinstance(action, PublishCampaign | SetBudget):  # the history is in the policy's currency, and so is what is compared with it
+    # The history is in the policy's currency, and so is what is compared with it.
+    if isinstance(action, PublishCampaign | SetBudget):
         budget = await in_policy(house, action.daily_budget)
         if budget is None:
             return Expectation(method="response", strategy=strategy, unknown="no_data").plain()
