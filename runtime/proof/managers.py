@@ -171,6 +171,8 @@ class Managers(EpisodeHouse):
         if outcome is not None and outcome.ok and (scope, target) not in self.judge.kills:
             self.judge.kills.append((scope, target))
             self.counts["kills"] += 1
+            if outcome.message.id == "gate.already_killed":  # it was, and may have been lifted in the same moment
+                self._forget_lifted()
 
     async def op_lift(self, chance: random.Random) -> None:
         kills = [row["kill"] for row in self.books.rows("kills") if row["lifted_at"] is None]
@@ -184,5 +186,8 @@ class Managers(EpisodeHouse):
         if outcome is not None and not outcome.ok and self.books.one("kills", kill.id)["lifted_at"] is None:
             self.judge.kills.append((kill.scope, kill.target))
         # A kill that was told "it is set already" at the same moment was set before it was lifted.
+        self._forget_lifted()
+
+    def _forget_lifted(self) -> None:
         still = {(row["kill"].scope, row["kill"].target) for row in self.books.rows("kills") if row["lifted_at"] is None}
         self.judge.kills[:] = [told for told in self.judge.kills if told in still]
