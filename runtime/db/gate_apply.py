@@ -60,7 +60,9 @@ async def _published(
     conn: wire.Errand, record: ActionRecord, action: PublishCampaign, result: dict[str, Any], now: datetime
 ) -> None:
     campaign = result["campaign"]
-    budget = campaign["daily_budget"] or action.daily_budget.model_dump()
+    shown = Money.model_validate(campaign["daily_budget"]) if campaign["daily_budget"] else action.daily_budget
+    ordered = action.daily_budget if shown.currency == action.daily_budget.currency else shown
+    budget = ordered.model_dump()
     await wire.do(
         conn,
         "insert into campaigns (id, workspace, platform, product_id, name, key, external_id, status, delivery, currency,"
@@ -86,6 +88,14 @@ async def _published(
         },
     )
     await _change(conn, record, action.campaign_id, None, budget, now)
+    if shown != ordered:
+        # Found again after its answer was lost, and changed by somebody meanwhile: it was in force as it was ordered all the same.
+        await _seen(conn, record, action.campaign_id, shown, now)
+        await wire.do(
+            conn,
+            "update campaigns set daily_budget_minor = :minor where id = :id",
+            {"minor": shown.minor, "id": action.campaign_id},
+        )
     sets: dict[str, uuid.UUID] = {}
     for level, table in (("ad_set", "ad_sets"), ("ad", "ads")):
         for item in (o for o in result["objects"] if o["level"] == level):

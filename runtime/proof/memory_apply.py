@@ -48,7 +48,8 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
     match action:
         case PublishCampaign():
             campaign = result["campaign"]
-            budget = Money.model_validate(campaign["daily_budget"] or action.daily_budget.model_dump())
+            shown = Money.model_validate(campaign["daily_budget"] or action.daily_budget.model_dump())
+            budget = action.daily_budget if shown.currency == action.daily_budget.currency else shown
             made = campaign_row(
                 action.campaign_id, action.workspace, action.platform, action.name, campaign["external_id"], "testing",
                 campaign["delivery"], budget, now,
@@ -58,6 +59,9 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
             kept = {k: before[k] for k in ("workspace", "platform", "paused_at", "emergency_stop")} if before else {}
             rows.put("campaigns", action.campaign_id, made | kept)
             _change(rows, record, action.campaign_id, None, budget, now)
+            if shown != budget:  # in force as it was ordered, and changed by somebody before it was found again
+                _seen(rows, action.campaign_id, shown, now)
+                rows.put("campaigns", action.campaign_id, made | kept | {"daily_budget_minor": shown.minor})
         case SetBudget():
             _budget(rows, record, action, result, now)
         case PauseCampaign() | ResumeCampaign():

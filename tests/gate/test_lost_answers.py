@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from knowledge.domain.action import ResumeCampaign
+from knowledge.domain.action import PublishCampaign, ResumeCampaign
 from knowledge.domain.campaign import PublishedCampaign
 from tests.gate.house import ANA, RUI, Bench, brl, budget, pause, policy_with, publication
 from tools.errors import Refused, Unavailable, UnknownOutcome
@@ -198,3 +198,26 @@ async def test_what_was_half_made_and_changed_by_hand_is_not_switched_on(bench: 
     assert (receipt.status, receipt.message.id) == ("failed", "gate.half_changed")
     assert bench.ads.calls == [] and bench.ads.campaigns["x1"].delivery == "paused"
     assert await bench.held() == {"pia-meta": "released"}
+
+
+async def test_a_launch_that_was_found_again_counts_as_it_was_ordered_though_somebody_lowered_it(bench: Bench) -> None:
+    """10 were in force this morning; that they are 9 now does not take back what the platform may have spent by them."""
+    bench.policy = policy_with()
+    publish = bench.ads.publish
+
+    async def swallowed(action: PublishCampaign, key: str) -> PublishedCampaign:
+        await publish(action, key)
+        raise UnknownOutcome("meta", "publish", "lost")
+
+    bench.ads.publish = swallowed  # type: ignore[method-assign, assignment]
+    assert (await bench.submit(publication("new", "60"), "k1")).status == "unknown"
+    bench.ads.publish = publish  # type: ignore[method-assign]
+    [(external, made)] = bench.ads.campaigns.items()
+    bench.ads.put(external, brl("50"), made.name)
+    bench.clock.advance(SETTLE)
+    assert [r.status for r in await bench.beside().gate.recover()] == ["done"]
+    assert await bench.rows("select from_minor, to_minor from budget_changes order by seq") == [(None, 6000), (6000, 5000)]
+    assert await bench.rows("select daily_budget_minor, launch_budget_minor from campaigns") == [(5000, 6000)]
+    receipt = await bench.submit(publication("two", "10"), "k2")
+    exposure = next(e for e in (await bench.action(receipt.action_id)).facts.budget.exposures if e.campaign_id == "new")
+    assert exposure.highest_today == brl("60")
