@@ -411,8 +411,8 @@ class Story:
                 wanted.append(ident)
         allowed = [ident for ident in wanted if judge.forbids(ident) is None]
         # Of several that want the same, the one that the ledger says has gone out; which is judged then like any other.
-        went = ("executing", "unknown", "done", "failed")
-        allowed.sort(key=lambda ident: self.status[ident] not in went)
+        went = {"done": 0, "executing": 1, "unknown": 1, "failed": 2}
+        allowed.sort(key=lambda ident: went.get(self.status[ident], 3))
         able = [ident for ident in allowed if not judge.performed[ident]] or allowed or wanted
         if not able:
             judge.breach(f"{unit.campaign_id}: {what} {minor} was accepted and no action wants it")
