@@ -200,7 +200,9 @@ async def _instead(
         refusing = tuple(f for f in verdict.findings if f.answer == "refuse")
         return Outcome(ok=False, status="waiting", message=Message(id="gate.edit_refused"), findings=refusing), None
     key = f"{record.key}/edit/{action.fingerprint()[:12]}"
-    narrower = requests.narrower(await _first_asked(tx, record, ticket), action, facts)
+    # Against what stands now, and against what was asked at first: nobody widens alone, not back and not in two steps.
+    asked = (record.action, await _first_asked(tx, record, ticket))
+    narrower = all(requests.narrower(before, action, facts) for before in asked)
     made = record.model_copy(
         update={
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"agente-ceo:{key}")),
