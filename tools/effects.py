@@ -121,8 +121,11 @@ class Effects:
         except VendorError as error:
             return error
 
-    async def found(self, action: CampaignChange, key: str, refs: Refs) -> Trace:
-        """What the platform shows of an action whose answer was lost; reads only. Asked before anything is sent again."""
+    async def found(self, action: CampaignChange, key: str, refs: Refs, before: Money | None = None) -> Trace:
+        """What the platform shows of an action whose answer was lost; reads only. Asked before anything is sent again.
+
+        `before` is the budget in our ledger: another one is somebody's change, or half of ours.
+        """
         ads = self._ads(action.platform)
         if isinstance(action, PublishCampaign):
             published = await ads.find_published(key)
@@ -135,14 +138,16 @@ class Effects:
         if refs.external_id is None:
             return Trace()
         campaign = await ads.get_campaign(refs.external_id)
+        begun = False
         match action:
             case SetBudget():
                 same = campaign.daily_budget == action.daily_budget
+                begun = before is not None and campaign.daily_budget != before
             case PauseCampaign():
                 same = campaign.delivery in ("paused", "archived", "rejected")
             case ResumeCampaign():
                 same = campaign.delivery in ("active", "in_review", "with_issues")
-        return Trace(result=_campaign(campaign), begun=True) if same else Trace()
+        return Trace(result=_campaign(campaign), begun=True) if same else Trace(begun=begun)
 
     async def perform(self, action: Action, key: str, refs: Refs) -> dict[str, Any]:
         """Does it, reads it back, and returns what the ledger records. Raises the errors of tools.errors."""

@@ -36,6 +36,10 @@ FINAL: frozenset[Status] = frozenset({"refused", "suggested", "done", "failed", 
 DecisionRole = Literal["manager", "admin"]
 
 
+class Busy(Exception):
+    """Another change of the same campaign is on its way to the platform, or a later decision went there first. Nothing was written."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -148,8 +152,15 @@ class GateTx(Protocol):
         ...
 
     async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
-        """Compare-and-set of the status; fields among executor, attempts, result, error, facts, verdict, decided_at, not_before,
-        execution_started_at, closed_at."""
+        """Compare-and-set of the status; fields among result, error, facts, verdict, decided_at, not_before, closed_at."""
+        ...
+
+    async def claim(self, action_id: str, expected: Status, *, executor: str, attempts: int, at: datetime) -> bool:
+        """Makes an action `executing`: a compare-and-set like `change`, of which one caller gets True.
+
+        Two writes of one campaign's budget, or of whether it runs, are never on their way at once, and no decision is written over a
+        later one: raises Busy, and the whole transaction with it, where it would be so.
+        """
         ...
 
     async def reserve(self, record: ActionRecord, now: datetime) -> None:

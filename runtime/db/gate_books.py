@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from psycopg.errors import UniqueViolation
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform, parse_action
-from knowledge.domain.books import ActionRecord, Refs, Status, Ticket, Vote
+from knowledge.domain.books import ActionRecord, Busy, Refs, Status, Ticket, Vote
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import canonical
 from knowledge.domain.facts import (
@@ -131,10 +133,7 @@ class PgGateTx:
         )
 
     async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
-        columns = {
-            "executor", "attempts", "result", "error", "facts", "verdict", "decided_at", "not_before", "closed_at",
-            "execution_started_at",
-        }  # fmt: skip
+        columns = {"result", "error", "facts", "verdict", "decided_at", "not_before", "closed_at"}
         unknown = set(fields) - columns
         if unknown:
             raise TypeError(f"change() cannot set {', '.join(sorted(unknown))}")
@@ -153,6 +152,25 @@ class PgGateTx:
         judged, seen = fields.get("verdict"), fields.get("facts")
         if count == 1 and isinstance(judged, Verdict) and isinstance(seen, Facts):
             await self._remember(action_id, judged, seen, values["verdict"], values["facts"])
+        return count == 1
+
+    async def claim(self, action_id: str, expected: Status, *, executor: str, attempts: int, at: datetime) -> bool:
+        fields: dict[str, Any] = {"id": action_id, "expected": expected, "executor": executor, "attempts": attempts, "at": at}
+        try:
+            count = await self._do(
+                "update actions a set status = 'executing', executor = :executor, attempts = :attempts, execution_started_at = :at"
+                " where id = :id and status = :expected and not exists (select 1 from actions later"
+                " where later.campaign_id = a.campaign_id and (later.decided_at, later.seq) > (a.decided_at, a.seq)"
+                " and later.status in ('executing', 'unknown', 'done')"
+                " and (a.kind <> 'campaign.pause' or later.kind = 'campaign.resume'))",
+                **fields,
+            )
+        except IntegrityError as error:
+            if isinstance(error.orig, UniqueViolation) and error.orig.diag.constraint_name == "actions_one_write":
+                raise Busy(action_id) from error
+            raise
+        if count == 0 and await self._one("select 1 from actions where id = :id and status = :expected", **fields):
+            raise Busy(action_id)
         return count == 1
 
     async def _remember(self, action_id: str, verdict: Verdict, facts: Facts, verdict_text: str, facts_text: str) -> None:

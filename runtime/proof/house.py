@@ -91,7 +91,9 @@ class EpisodeHouse:
 
     def _known(self, action_id: str) -> Known | None:
         record: ActionRecord | None = self.books.one("actions", action_id)
-        return None if record is None else Known(record.action, record.proposer, record.facts.now, record.undo_of is not None)
+        if record is None:
+            return None
+        return Known(record.action, record.proposer, record.facts.now, record.decided_at, record.undo_of is not None)
 
     def _populate(self) -> None:
         """Some campaigns that have been running for days, and two leads who wrote just now."""

@@ -51,16 +51,19 @@ class Unit:
     learned: datetime | None = None
     unlearned: int = 0
     writer: str | None = None
+    agreed: datetime | None = None
+    """When the budget in force was decided."""
     launched_by: str | None = None
 
 
 @dataclass(frozen=True)
 class Known:
-    """What was asked for under an action id, and when it was judged for the last time."""
+    """What was asked for under an action id, when it was judged for the last time, and when it was decided that it be done."""
 
     action: Action
     proposer: Actor
-    decided_at: datetime
+    judged_at: datetime
+    agreed_at: datetime
     undo: bool = False
     """Whether it restores what was before another action."""
 
@@ -245,6 +248,7 @@ class Judge:
             unit.floor = max(unit.floor, old if unit.hand_at is None else 0, budget.minor)
             unit.peak = max(unit.peak, budget.minor)
         self._note(permit, f"budget {unit.external_id} {old} -> {budget.minor}")
+        self._in_order(permit, unit)
         if budget.minor > old:
             self._single_raise(permit, unit, budget.minor)
             self._room(permit, unit)
@@ -310,6 +314,15 @@ class Judge:
         unit.writer = permit.action_id
         self.written[permit.action_id] = unit
 
+    def _in_order(self, permit: Permit, unit: Unit) -> None:
+        """No budget is written over one that was decided later."""
+        known = self._lookup(permit.action_id)
+        if known is None:
+            return
+        if unit.agreed is not None and unit.agreed > known.agreed_at:
+            self.breach(f"action {permit.action_id} was written over a later decision on {unit.external_id}")
+        unit.agreed = known.agreed_at
+
     def _as_asked(self, permit: Permit, unit: Unit, budget: Money | None) -> None:
         """The write is what was asked for under this id, and enough people said yes to it if people were asked."""
         known = self._lookup(permit.action_id)
@@ -342,18 +355,18 @@ class Judge:
         if known is None:
             return
         limits = self.policy.guardrails.financial
-        day = self.worst_day(known.decided_at)
+        day = self.worst_day(known.judged_at)
         if day > limits.daily_cap.minor:
             self.breach(f"daily cap: {day} of {limits.daily_cap.minor} by action {permit.action_id}")
         own = self.policy.platform_cap(unit.platform, "day").minor  # type: ignore[arg-type]
-        there = self.worst_day(known.decided_at, only=unit.platform)
+        there = self.worst_day(known.judged_at, only=unit.platform)
         if there > own:
             self.breach(f"daily cap of {unit.platform}: {there} of {own} by action {permit.action_id}")
         alone = self._times(unit, max(unit.floor, unit.budget))
         if alone > self.policy.campaign_cap("day").minor:
             self.breach(f"daily cap of {unit.external_id}: {alone} by action {permit.action_id}")
-        week = self.spent_before_today(known.decided_at) + day
-        if week > limits.weekly_cap.minor and self._same_day(known.decided_at):
+        week = self.spent_before_today(known.judged_at) + day
+        if week > limits.weekly_cap.minor and self._same_day(known.judged_at):
             self.breach(f"weekly cap: {week} of {limits.weekly_cap.minor} by action {permit.action_id}")
         if isinstance(known.action, PublishCampaign | SetBudget) and unit.budget > limits.max_campaign_budget.minor:
             self.breach(f"campaign budget: {unit.budget} of {limits.max_campaign_budget.minor} by action {permit.action_id}")
@@ -367,7 +380,7 @@ class Judge:
         known = self._lookup(permit.action_id)
         if known is None or unit.hand_at is not None or known.undo:
             return
-        day_ago = known.decided_at - timedelta(hours=24)
+        day_ago = known.judged_at - timedelta(hours=24)
         base = unit.budgets[0][1]
         for at, budget in unit.budgets:
             if at <= day_ago:

@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform, SendMessage
-from knowledge.domain.books import ActionRecord, Refs, Status, Ticket
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform, SendMessage, SetBudget
+from knowledge.domain.books import ActionRecord, Busy, Refs, Status, Ticket
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Row, canonical, chain_hash
 from knowledge.domain.fact_building import Windows, campaign_facts
@@ -21,9 +21,7 @@ from knowledge.domain.verdict import Verdict
 from runtime.proof import memory_apply, memory_facts
 from runtime.proof.store import Store, Transaction
 
-_FIELDS = frozenset(
-    {"executor", "attempts", "result", "error", "facts", "verdict", "decided_at", "not_before", "closed_at", "execution_started_at"}
-)
+_FIELDS = frozenset({"result", "error", "facts", "verdict", "decided_at", "not_before", "closed_at"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,11 @@ class Talk:
     lead_name: str | None = None
     lead_phone: str | None = None
     desk_conversation: str | None = None
+
+
+def _written(action: Action) -> tuple[str, bool]:
+    """What of which campaign it writes: its budget, or whether it runs."""
+    return getattr(action, "campaign_id", ""), isinstance(action, SetBudget)
 
 
 class MemoryTx:
@@ -100,6 +103,31 @@ class MemoryTx:
         if isinstance(fields.get("verdict"), Verdict) and isinstance(fields.get("facts"), Facts):
             await self._remember(action_id, fields["verdict"], fields["facts"])
         return True
+
+    async def claim(self, action_id: str, expected: Status, *, executor: str, attempts: int, at: datetime) -> bool:
+        await self.rows.step()
+        record: ActionRecord | None = self.rows.get("actions", action_id)
+        if record is None or record.status != expected:
+            return False
+        await self.rows.lock(("actions", action_id))
+        if isinstance(record.action, CAMPAIGN):
+            await self.rows.lock(("one write", _written(record.action)))
+        record = self.rows.get("actions", action_id)  # as it is after the wait
+        if record is None or record.status != expected:
+            return False
+        if isinstance(record.action, CAMPAIGN):
+            contrary = "campaign.resume" if record.action.kind == "campaign.pause" else None
+            if self._later(record, contrary) is not None or self._in_front(record, _written(record.action)):
+                raise Busy(action_id)
+        started = {"executor": executor, "attempts": attempts, "execution_started_at": at}
+        self.rows.put("actions", action_id, record.model_copy(update={"status": "executing"} | started))
+        return True
+
+    def _in_front(self, record: ActionRecord, what: tuple[str, bool]) -> bool:
+        return any(
+            a.status == "executing" and a.id != record.id and isinstance(a.action, CAMPAIGN) and _written(a.action) == what
+            for a in self.rows.scan("actions")
+        )
 
     async def _remember(self, action_id: str, verdict: Verdict, facts: Facts) -> None:
         """Holds a judgement for the audit row that will tell of it; one that nobody told of gets a row of its own."""
@@ -293,6 +321,9 @@ class MemoryTx:
 
     async def later_change(self, record: ActionRecord, kind: str | None = None) -> ActionRecord | None:
         await self.rows.step()
+        return self._later(record, kind)
+
+    def _later(self, record: ActionRecord, kind: str | None) -> ActionRecord | None:
         campaign = getattr(record.action, "campaign_id", None)
         order = {a.id: (a.decided_at, place) for place, a in enumerate(self.rows.scan("actions"))}
         found = [

@@ -40,7 +40,7 @@ ANA = DECIDERS[0]
 SIZES, OFTEN = (1, 2, 4, 8), (15, 35, 35, 15)
 NEWS = """
 select a.id::text, a.status, a.args, a.proposer_kind, a.proposer_id, a.fingerprint, a.undo_of,
-  (a.facts ->> 'now')::timestamptz as decided_at, p.edited_from::text,
+  (a.facts ->> 'now')::timestamptz as judged_at, a.decided_at, p.edited_from::text,
   p.edited_by, p.narrower, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon
 from actions a left join approvals p on p.action_id = a.id where a.xmin::text::bigint >= %(horizon)s
 """
@@ -270,9 +270,9 @@ class Story:
                 self._met(row)
         for row in rows:
             ident, before, after = row["id"], self.status.get(row["id"]), row["status"]
-            if before == after and self.known[ident].decided_at == row["decided_at"]:
+            if before == after and self.known[ident].judged_at == row["judged_at"]:
                 continue
-            self.known[ident] = replace(self.known[ident], decided_at=row["decided_at"])
+            self.known[ident] = replace(self.known[ident], judged_at=row["judged_at"], agreed_at=row["decided_at"])
             if before in FINAL and after != before:
                 self.judge.breach(f"action {ident} was {before} and is now {after}")
             if after == "waiting":
@@ -288,7 +288,9 @@ class Story:
         ident, proposer_id = row["id"], row["proposer_id"]
         raw = Actor.model_validate_json(proposer_id) if proposer_id.startswith("{") else None
         proposer = raw or Actor(kind=row["proposer_kind"], id=proposer_id)
-        self.known[ident] = Known(parse_action(row["args"]), proposer, row["decided_at"], row["undo_of"] is not None)
+        self.known[ident] = Known(
+            parse_action(row["args"]), proposer, row["judged_at"], row["decided_at"], row["undo_of"] is not None
+        )
         self.fingerprints[ident] = row["fingerprint"]
         if row["edited_from"] is not None:
             if not row["narrower"]:

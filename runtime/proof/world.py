@@ -159,6 +159,9 @@ class MemoryAds:
         permit, kind = await _leave(self._judge, self._trouble, self.platform, "set_daily_budget")
         self._judge.budgeted(permit, unit, budget)
         _arrived(kind, self.platform, "set_daily_budget")
+        await self._trouble.others()
+        if unit.budget != budget.minor:  # as the real clients read back what they wrote
+            raise UnknownOutcome(self.platform, "set_daily_budget", "reads back as another amount")
         return self._seen(unit)
 
     async def pause(self, external_id: str, key: str) -> PlatformCampaign:

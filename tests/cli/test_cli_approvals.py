@@ -18,6 +18,8 @@ from runtime.settings import Secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 STORY = timedelta(hours=7, minutes=30)
+NOW = datetime(2026, 11, 25, 18, 0, tzinfo=UTC)
+"""An afternoon in São Paulo: no limit of a day lies between the story and the end of its requests."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +54,7 @@ def ids(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
 
     async def story() -> dict[str, str]:
         database = Database(make_engine(database_url))
-        clock = SettableClock(datetime.now(UTC) - STORY)
+        clock = SettableClock(NOW - STORY)
         gate, made["ads"] = make_gate(database, clock)
         try:
             return await seed(database, gate, clock)
@@ -60,8 +62,10 @@ def ids(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
             await database.dispose()
 
     found = asyncio.run(story())
+    import runtime.cli_gate
     import runtime.wiring
 
+    monkeypatch.setattr(runtime.cli_gate, "SystemClock", lambda: SettableClock(NOW))
     monkeypatch.setattr(runtime.wiring, "connect", lambda *_: (Ports(ads=made["ads"]), None))
     return found
 
@@ -147,9 +151,12 @@ def test_undo_shows_first_and_then_restores(ids: dict[str, str]) -> None:
     assert ceo("undo", "--batch", "no-such-cause").exit_code == 2
 
 
-def test_a_token_is_the_accounts_and_no_stranger_gets_one(ids: dict[str, str]) -> None:
+def test_a_token_is_the_accounts_and_no_stranger_gets_one(ids: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import runtime.cli_gate
     from runtime.api import DECIDE, READ, read_token
+    from runtime.wiring import SystemClock
 
+    monkeypatch.setattr(runtime.cli_gate, "SystemClock", SystemClock)  # a token is read by the time that it is
     assert ceo("user", "token", "ana@example.com").exit_code == 2
     assert ceo("user", "add", "ana@example.com", "--role", "manager", "--password", "correto cavalo").exit_code == 0
     claims = read_token(said(ceo("user", "token", "ana@example.com", "--json"))["token"], "k" * 40)

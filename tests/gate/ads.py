@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from knowledge.domain.action import PublishCampaign
 from knowledge.domain.campaign import AccountFacts, AdObject, InsightRow, PlatformCampaign, PublishedCampaign
 from knowledge.domain.money import Money
-from tools.errors import Refused, VendorError
+from tools.errors import Refused, Unavailable, VendorError
 from tools.permit import current_permit
 from tools.ports import Health
 
@@ -17,7 +17,7 @@ READ_AT = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 
 
 class FakeAds:
-    """The AdPlatform port. `fail[operation]` lists the errors of the next calls; `lost` commits before it fails.
+    """The AdPlatform port. `fail[operation]` lists the errors of the next calls; `lost` commits before it fails; while `dark`, nothing can be looked up.
 
     Every write awaits the permit's guard first, as tools.http does.
     """
@@ -30,6 +30,7 @@ class FakeAds:
         self.calls: list[tuple[str, str]] = []
         self.fail: dict[str, list[VendorError]] = {}
         self.lost: set[str] = set()
+        self.dark = False
         self.before_write: Callable[[], Awaitable[None]] | None = None
 
     def count(self, operation: str) -> int:
@@ -66,16 +67,25 @@ class FakeAds:
             raise trouble
         return list(self.campaigns.values())
 
+    def _light(self, operation: str) -> None:
+        if self.dark:
+            raise Unavailable("meta", operation, "down")
+
     async def get_campaign(self, external_id: str) -> PlatformCampaign:
+        self._light("get_campaign")
         if external_id not in self.campaigns:
             raise Refused("meta", "get_campaign", "no such campaign")
         return self.campaigns[external_id]
 
     async def find_published(self, key: str) -> PublishedCampaign | None:
+        self._light("find_published")
+        return self._made(key)
+
+    def _made(self, key: str) -> PublishedCampaign | None:
         return _published(self.campaigns[self.keys[key]]) if key in self.keys else None
 
     async def publish(self, action: PublishCampaign, key: str) -> PublishedCampaign:
-        found = await self.find_published(key)
+        found = self._made(key)
         if found is not None:
             return found
         trouble = await self._write("publish", key)

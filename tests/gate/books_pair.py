@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
@@ -10,10 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from knowledge.domain.action import Action, Actor, SendMessage
-from knowledge.domain.books import ActionRecord, GateBooks, Status, Ticket
+from knowledge.domain.books import ActionRecord, GateBooks, GateTx, Status, Ticket
 from knowledge.domain.campaign import AccountFacts, InsightRow
 from knowledge.domain.chain import Row
-from knowledge.domain.facts import Facts
+from knowledge.domain.facts import Facts, KillSwitch
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.verdict import Finding, Verdict
@@ -237,3 +239,32 @@ class PostgresShelf:
 
 
 __all__ = ["ANA", "MemoryShelf", "PostgresShelf", "Shelf", "record", "ticket_for"]
+
+
+async def put(shelf: Shelf, action: ActionRecord, *, ticket: bool = False, reserve: bool = False) -> ActionRecord:
+    async with shelf.books.transaction() as tx:
+        assert await tx.insert(action, ticket_for(action) if ticket else None)
+        if reserve:
+            await tx.reserve(action, action.created_at)
+    return action
+
+
+async def look(shelf: Shelf, ask: Callable[[GateTx], Awaitable[Any]]) -> Any:
+    async with shelf.books.transaction() as tx:
+        return await ask(tx)
+
+
+async def status(shelf: Shelf, action_id: str) -> str:
+    found = await look(shelf, lambda tx: tx.action(action_id))
+    return found.status
+
+
+async def waits(task: asyncio.Task[Any]) -> bool:
+    """Whether somebody else has to finish first."""
+    done, _ = await asyncio.wait([task], timeout=0.15)
+    return not done
+
+
+def a_kill(scope: Any, target: str | None, number: int = 1) -> KillSwitch:
+    ident = f"3f0e7c1e-0000-4000-8000-{number:012d}"
+    return KillSwitch(id=ident, scope=scope, target=target, reason="stop", set_by=str(ANA), set_at=START)

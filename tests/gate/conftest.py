@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from knowledge.domain.clock import SettableClock
 from runtime.db.engine import make_engine
 from tests.gate.ads import FakeAds
+from tests.gate.books_pair import MemoryShelf, PostgresShelf, Shelf
 from tests.gate.house import Bench, policy_with
 
 
@@ -24,3 +25,15 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 def bench(engine: AsyncEngine, clock: SettableClock) -> Bench:
     """New campaigns are allowed, raises of one campaign need no distance: the test names the rule it is about."""
     return Bench(engine, clock, FakeAds(), policy_with(quality={"min_hours_between_raises": 0}))
+
+
+@pytest.fixture(params=("memory", "postgres"))
+async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
+    if request.param == "memory":
+        yield MemoryShelf()
+        return
+    engine = make_engine(request.getfixturevalue("database_url"), pool_size=5, max_overflow=15)
+    made = PostgresShelf(engine)
+    yield made
+    await made.close()
+    await engine.dispose()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -20,55 +19,14 @@ from knowledge.domain.action import (
     UpsertPerson,
 )
 from knowledge.domain.action import Platform as PlatformName
-from knowledge.domain.books import FINAL, ActionRecord, GateTx, Status, Vote
+from knowledge.domain.books import FINAL, ActionRecord, Status, Vote
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Chain
-from knowledge.domain.facts import KillSwitch
 from knowledge.domain.message import Message
 from knowledge.domain.verdict import Verdict
-from runtime.db.engine import make_engine
 from tests.conftest import START
-from tests.gate.books_pair import MemoryShelf, PostgresShelf, Shelf, record, ticket_for
+from tests.gate.books_pair import Shelf, a_kill, look, put, record, status, ticket_for, waits
 from tests.gate.house import ANA, BUYER, RUI, brl, budget, pause, policy_with, publication
-
-KINDS = ("memory", "postgres")
-
-
-@pytest.fixture(params=KINDS)
-async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
-    if request.param == "memory":
-        yield MemoryShelf()
-        return
-    engine = make_engine(request.getfixturevalue("database_url"), pool_size=5, max_overflow=15)
-    made = PostgresShelf(engine)
-    yield made
-    await made.close()
-    await engine.dispose()
-
-
-async def put(shelf: Shelf, action: ActionRecord, *, ticket: bool = False, reserve: bool = False) -> ActionRecord:
-    async with shelf.books.transaction() as tx:
-        assert await tx.insert(action, ticket_for(action) if ticket else None)
-        if reserve:
-            await tx.reserve(action, action.created_at)
-    return action
-
-
-async def look(shelf: Shelf, ask: Callable[[GateTx], Awaitable[Any]]) -> Any:
-    async with shelf.books.transaction() as tx:
-        return await ask(tx)
-
-
-async def status(shelf: Shelf, action_id: str) -> str:
-    found = await look(shelf, lambda tx: tx.action(action_id))
-    return found.status
-
-
-async def waits(task: asyncio.Task[Any]) -> bool:
-    """Whether somebody else has to finish first."""
-    done, _ = await asyncio.wait([task], timeout=0.15)
-    return not done
-
 
 # -- what is kept -------------------------------------------------------------------------------------------------------------
 
@@ -92,7 +50,7 @@ async def test_what_is_not_there_is_answered(shelf: Shelf) -> None:
         assert not await look(shelf, lambda tx, ident=ident: tx.lift_kill(ident, "user:x", START))
     assert await look(shelf, lambda tx: tx.action_by_key("k")) is None
     assert await look(shelf, lambda tx: tx.conversation_epoch(missing)) is None
-    assert not await look(shelf, lambda tx: tx.change(missing, "authorised", "executing"))
+    assert not await look(shelf, lambda tx: tx.change(missing, "authorised", "cancelled"))
     assert (await look(shelf, lambda tx: tx.refs(budget("1")))).external_id is None
 
 
@@ -113,9 +71,9 @@ async def test_a_failure_leaves_nothing(shelf: Shelf) -> None:
         async with shelf.books.transaction() as tx:
             await tx.insert(gone, ticket_for(gone))
             await tx.reserve(gone, START)
-            await tx.change(kept.id, "authorised", "executing", executor="w")
+            await tx.claim(kept.id, "authorised", executor="w", attempts=1, at=START)
             await tx.settle(kept.id, kept=True, now=START)
-            await tx.add_kill(_kill("all", None))
+            await tx.add_kill(a_kill("all", None))
             await tx.audit("x", "user:x", START, {})
             await tx.emit("x", START, {})
             raise ZeroDivisionError
@@ -133,9 +91,10 @@ async def test_a_change_is_made_from_the_expected_status_only(shelf: Shelf) -> N
     error, verdict = Message(id="gate.unknown", params={"vendor": "meta"}), Verdict.of((), "policy-2")
     later = START + timedelta(minutes=1)
     async with shelf.books.transaction() as tx:
-        assert not await tx.change(action.id, "waiting", "executing")
-        assert await tx.change(action.id, "authorised", "executing", executor="w", attempts=1, execution_started_at=later)
-        assert not await tx.change(action.id, "authorised", "executing")
+        assert not await tx.change(action.id, "waiting", "cancelled")
+        assert not await tx.claim(action.id, "unknown", executor="w", attempts=1, at=later)
+        assert await tx.claim(action.id, "authorised", executor="w", attempts=1, at=later)
+        assert not await tx.claim(action.id, "authorised", executor="w", attempts=1, at=later)
         assert await tx.change(action.id, "executing", "unknown", error=error, verdict=verdict, facts=action.facts)
         assert await tx.change(action.id, "unknown", "done", result={"campaign": {"a": 1}}, closed_at=later)
         with pytest.raises(TypeError):
@@ -153,109 +112,6 @@ async def test_every_status_is_known_to_the_books(shelf: Shelf, to: Status) -> N
     assert await status(shelf, action.id) == to
     if to in FINAL:
         assert await look(shelf, lambda tx: tx.stranded("me", START + timedelta(days=1))) == []
-
-
-# -- at the same time ---------------------------------------------------------------------------------------------------------
-
-
-async def test_what_is_not_committed_is_not_seen(shelf: Shelf) -> None:
-    action = record(budget("130"), "k1")
-    async with shelf.books.transaction() as tx:
-        await tx.insert(action, None)
-        await tx.add_kill(_kill("platform", "meta"))
-        assert await tx.action(action.id) is not None
-        assert await look(shelf, lambda other: other.action(action.id)) is None
-        assert await look(shelf, lambda other: other.action_by_key("k1")) is None
-        assert await look(shelf, lambda other: other.kills()) == ()
-    assert await look(shelf, lambda tx: tx.action(action.id)) is not None
-
-
-@pytest.mark.parametrize("fails", [False, True])
-async def test_the_second_of_two_changes_waits_for_the_first(shelf: Shelf, fails: bool) -> None:
-    action = await put(shelf, record(budget("130"), "k1"))
-
-    async def claim() -> bool:
-        return await look(shelf, lambda tx: tx.change(action.id, "authorised", "executing", executor="second"))
-
-    second = None
-    try:
-        async with shelf.books.transaction() as tx:
-            assert await tx.change(action.id, "authorised", "executing", executor="first")
-            second = asyncio.create_task(claim())
-            assert await waits(second)
-            if fails:
-                raise ZeroDivisionError
-    except ZeroDivisionError:
-        pass
-    assert second is not None
-    assert await second is fails
-    found = await look(shelf, lambda tx: tx.action(action.id))
-    assert found.executor == ("second" if fails else "first")
-
-
-@pytest.mark.parametrize("fails", [False, True])
-async def test_the_same_key_at_once_is_one_action(shelf: Shelf, fails: bool) -> None:
-    first, other = record(budget("130"), "k1"), record(budget("150"), "k1")
-
-    async def insert() -> bool:
-        return await look(shelf, lambda tx: tx.insert(other, None))
-
-    second = None
-    try:
-        async with shelf.books.transaction() as tx:
-            assert await tx.insert(first, None)
-            second = asyncio.create_task(insert())
-            assert await waits(second)
-            if fails:
-                raise ZeroDivisionError
-    except ZeroDivisionError:
-        pass
-    assert second is not None
-    assert await second is fails
-    assert (await look(shelf, lambda tx: tx.action_by_key("k1"))).action == (other if fails else first).action
-
-
-async def _locks(tx: GateTx, what: str, action: ActionRecord) -> None:
-    if what == "budget":
-        await tx.lock_budget("default")
-    elif what == "action":
-        await tx.action(action.id, lock=True)
-    elif what == "ticket":
-        await tx.ticket(action.id, lock=True)
-    else:
-        await tx.audit("x", "user:x", START, {})
-
-
-@pytest.mark.parametrize("what", ["budget", "action", "ticket", "audit"])
-async def test_a_lock_is_held_to_the_end(shelf: Shelf, what: str) -> None:
-    action = await put(shelf, record(budget("130"), "k1", "waiting"), ticket=True)
-
-    async with shelf.books.transaction() as tx:
-        await _locks(tx, what, action)
-        await _locks(tx, what, action)  # who has it does not wait for itself
-        second = asyncio.create_task(look(shelf, lambda other: _locks(other, what, action)))
-        assert await waits(second)
-        await look(shelf, lambda other: other.lock_budget("another workspace"))
-        await look(shelf, lambda other: other.action(action.id))  # reading waits for nobody
-    await asyncio.wait_for(second, 5)
-
-
-async def test_who_waits_in_a_circle_is_told(shelf: Shelf) -> None:
-    one, two = await put(shelf, record(budget("1"), "k1")), await put(shelf, record(budget("2"), "k2"))
-    met = asyncio.Barrier(2)
-
-    async def both(first: ActionRecord, second: ActionRecord) -> bool:
-        try:
-            async with shelf.books.transaction() as tx:
-                await tx.action(first.id, lock=True)
-                await met.wait()
-                await tx.action(second.id, lock=True)
-        except Exception as error:
-            assert "deadlock" in f"{type(error).__name__} {error}".lower()
-            return False
-        return True
-
-    assert sorted(await asyncio.gather(both(one, two), both(two, one))) == [False, True]
 
 
 # -- room ---------------------------------------------------------------------------------------------------------------------
@@ -377,30 +233,25 @@ async def test_an_account_whose_day_is_another_one_is_named(shelf: Shelf, zone: 
 # -- kills, tickets, people ---------------------------------------------------------------------------------------------------
 
 
-def _kill(scope: Any, target: str | None, number: int = 1) -> KillSwitch:
-    ident = f"3f0e7c1e-0000-4000-8000-{number:012d}"
-    return KillSwitch(id=ident, scope=scope, target=target, reason="stop", set_by=str(ANA), set_at=START)
-
-
 async def test_kill_switches(shelf: Shelf) -> None:
-    all_of_it, meta = _kill("all", None, 2), _kill("platform", "meta", 1)
+    all_of_it, meta = a_kill("all", None, 2), a_kill("platform", "meta", 1)
     assert await look(shelf, lambda tx: tx.add_kill(all_of_it))
     assert await look(shelf, lambda tx: tx.add_kill(meta))
-    assert not await look(shelf, lambda tx: tx.add_kill(_kill("platform", "meta", 3)))
+    assert not await look(shelf, lambda tx: tx.add_kill(a_kill("platform", "meta", 3)))
     assert await look(shelf, lambda tx: tx.kills()) == (meta, all_of_it)
     assert await look(shelf, lambda tx: tx.lift_kill(meta.id, str(ANA), START))
     assert not await look(shelf, lambda tx: tx.lift_kill(meta.id, str(ANA), START))
     assert await look(shelf, lambda tx: tx.kills()) == (all_of_it,)
-    assert await look(shelf, lambda tx: tx.add_kill(_kill("platform", "meta", 4)))
+    assert await look(shelf, lambda tx: tx.add_kill(a_kill("platform", "meta", 4)))
 
 
 async def test_the_same_kill_at_once_is_one(shelf: Shelf) -> None:
     async with shelf.books.transaction() as tx:
-        assert await tx.add_kill(_kill("all", None, 1))
-        second = asyncio.create_task(look(shelf, lambda other: other.add_kill(_kill("all", None, 2))))
+        assert await tx.add_kill(a_kill("all", None, 1))
+        second = asyncio.create_task(look(shelf, lambda other: other.add_kill(a_kill("all", None, 2))))
         assert await waits(second)
     assert not await second
-    assert [k.id for k in await look(shelf, lambda tx: tx.kills())] == [_kill("all", None, 1).id]
+    assert [k.id for k in await look(shelf, lambda tx: tx.kills())] == [a_kill("all", None, 1).id]
 
 
 async def test_a_ticket_changes_while_it_is_pending(shelf: Shelf) -> None:
@@ -461,44 +312,8 @@ async def test_undos_later_changes_and_batches(shelf: Shelf) -> None:
     assert await look(shelf, lambda tx: tx.undos(second.id)) == []
     assert [a.id for a in await look(shelf, lambda tx: tx.batch("c1"))] == [second.id, first.id]
     await look(shelf, lambda tx: tx.change(waiting.id, "waiting", "authorised"))
-    await look(
-        shelf, lambda tx: tx.change(waiting.id, "authorised", "executing", execution_started_at=START + timedelta(minutes=9))
-    )
+    await look(shelf, lambda tx: tx.claim(waiting.id, "authorised", executor="w", attempts=1, at=START + timedelta(minutes=9)))
     assert (await look(shelf, lambda tx: tx.later_change(first))).id in (waiting.id, undo.id)
-
-
-# -- processes ----------------------------------------------------------------------------------------------------------------
-
-
-async def test_what_a_dead_process_left_is_found(shelf: Shelf) -> None:
-    living, dying, me = await shelf.worker(), await shelf.worker(), await shelf.worker()
-    of: dict[str, str] = {}
-    for number, (name, worker) in enumerate((("living", living), ("dying", dying), ("mine", me), ("lost", dying))):
-        action = await put(shelf, record(budget("130"), name, at=START + timedelta(seconds=number)))
-        started = START + timedelta(seconds=number)
-        await look(
-            shelf,
-            lambda tx, action=action, worker=worker, started=started: tx.change(
-                action.id, "authorised", "executing", executor=worker, attempts=1, execution_started_at=started
-            ),
-        )
-        of[action.id] = name
-    lost = record(budget("130"), "lost").id
-    await look(shelf, lambda tx: tx.change(lost, "executing", "unknown"))
-    fresh = await put(shelf, record(budget("130"), "fresh", at=START + timedelta(minutes=5)))
-    of[fresh.id] = "fresh"
-
-    async def stranded(minutes: float) -> list[str]:
-        found = await look(shelf, lambda tx: tx.stranded(me, START + timedelta(minutes=minutes)))
-        return [of[ident] for ident in found]
-
-    assert await look(shelf, lambda tx: tx.executor_alive(dying))
-    assert await stranded(5) == ["mine", "lost"]
-    await shelf.dies(dying)
-    assert not await look(shelf, lambda tx: tx.executor_alive(dying))
-    assert await look(shelf, lambda tx: tx.executor_alive(living))
-    assert await stranded(5) == ["dying", "mine", "lost"]
-    assert await stranded(7) == ["dying", "mine", "lost", "fresh"]
 
 
 # -- effects ------------------------------------------------------------------------------------------------------------------
@@ -517,12 +332,12 @@ async def test_what_was_done_is_in_the_facts(shelf: Shelf) -> None:
         found = await look(shelf, lambda tx: tx.ledger_facts(budget("50"), BUYER, None, read, policy, START, excluding=None))
         return found
 
-    publish = await put(shelf, record(publication("pia-meta", "40"), "k1", "executing"))
+    publish = await put(shelf, record(publication("pia-meta", "40"), "k1", "done"))
     result: dict[str, Any] = {"campaign": seen("x1", "40").model_dump(mode="json"), "objects": []}
     await look(shelf, lambda tx: tx.apply(publish, result, START))
     found = await facts((seen("x1", "40"),))
     assert (found.campaign.daily_budget, found.campaign.external_id, found.unreadable) == (brl("40"), "x1", ())
-    raised = await put(shelf, record(budget("50"), "k2", "executing", facts=found))
+    raised = await put(shelf, record(budget("50"), "k2", "done", facts=found))
     await look(shelf, lambda tx: tx.apply(raised, {"campaign": seen("x1", "50").model_dump(mode="json")}, START))
     await look(shelf, lambda tx: tx.apply(raised, {"campaign": seen("x1", "50").model_dump(mode="json")}, START))
     found = await facts(None)
@@ -531,7 +346,7 @@ async def test_what_was_done_is_in_the_facts(shelf: Shelf) -> None:
         brl("40"),
         "scaling",
     )
-    stopped = await put(shelf, record(pause(), "k3", "executing"))
+    stopped = await put(shelf, record(pause(), "k3", "done"))
     await look(shelf, lambda tx: tx.apply(stopped, {"campaign": seen("x1", "50", "paused").model_dump(mode="json")}, START))
     found = await facts(None)
     assert (found.campaign.status, found.campaign.delivery, found.budget.exposures[0].delivering) == ("paused", "paused", False)
@@ -546,7 +361,7 @@ async def test_texts_and_their_conversation(shelf: Shelf) -> None:
     assert (await look(shelf, lambda tx: tx.refs(send))).to == "+5511987654321"
     action = await put(shelf, record(send, "t1"))
     assert await look(shelf, lambda tx: tx.open_sends(send.conversation_id)) == []
-    await look(shelf, lambda tx: tx.change(action.id, "authorised", "executing"))
+    await look(shelf, lambda tx: tx.claim(action.id, "authorised", executor="w", attempts=1, at=START))
     assert [a.id for a in await look(shelf, lambda tx: tx.open_sends(send.conversation_id))] == [action.id]
     await look(shelf, lambda tx: tx.apply(action, {"external_id": "wamid-1"}, START))
     await look(shelf, lambda tx: tx.change(action.id, "executing", "done", closed_at=START))

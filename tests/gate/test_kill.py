@@ -101,14 +101,13 @@ async def test_a_stop_in_the_middle_of_several_writes_leaves_the_room_held(bench
     """The first of several ad sets has its raise, and the switch holds the others: that is no cancellation."""
     await bench.running(amount="100")
 
-    async def pulled() -> None:
+    async def next_time() -> None:
         bench.ads.before_write = None
+        assert (await bench.beside().gate.kill("all", None, ANA, "algo errado")).ok
+
+    async def pulled() -> None:
+        bench.ads.put("x-pia-meta", brl("105"), "pia-meta")
         bench.ads.fail["set_daily_budget"] = [UnknownOutcome("meta", "budget.set", "1 of 2 parts are done, then: stopped")]
-
-        async def next_time() -> None:
-            bench.ads.before_write = None
-            assert (await bench.beside().gate.kill("all", None, ANA, "algo errado")).ok
-
         bench.ads.before_write = next_time
 
     bench.ads.before_write = pulled

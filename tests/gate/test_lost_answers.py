@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 
 from knowledge.domain.action import PublishCampaign, ResumeCampaign
+from knowledge.domain.books import ActionRecord
 from knowledge.domain.campaign import PublishedCampaign
-from tests.gate.house import ANA, RUI, Bench, brl, budget, pause, policy_with, publication
+from tests.gate.house import ANA, RUI, Bench, asks, brl, budget, pause, policy_with, publication
 from tools.errors import Refused, Unavailable, UnknownOutcome
+from tools.gate import Gate, Receipt
 from tools.gate.care import SETTLE
 
 
@@ -19,14 +21,17 @@ def lost(operation: str, times: int = 3) -> list[UnknownOutcome]:
 
 
 async def in_doubt(bench: Bench, *, committed: bool, amount: str = "115") -> str:
-    """A raise from 100 whose three attempts were never answered."""
+    """A raise from 100 that was never answered, and for now nobody can look."""
     await bench.running(amount="100")
-    bench.ads.fail["set_daily_budget"] = lost("set_daily_budget")  # pyright: ignore[reportArgumentType]
+    bench.ads.fail["set_daily_budget"] = lost("set_daily_budget", 1)  # pyright: ignore[reportArgumentType]
+    bench.ads.dark = True
     if committed:
         bench.ads.lost.add("set_daily_budget")
     receipt = await bench.submit(budget(amount), "k1")
     assert receipt.status == "unknown"
+    assert bench.ads.count("set_daily_budget") == 1, "nothing is sent again before somebody has looked"
     bench.ads.lost.clear()
+    bench.ads.dark = False
     bench.ads.calls.clear()
     return receipt.action_id
 
@@ -73,7 +78,9 @@ async def test_a_person_who_stopped_it_meanwhile_is_right(bench: Bench) -> None:
         raise UnknownOutcome("meta", "resume", "lost")
 
     bench.ads.resume = swallowed  # type: ignore[method-assign, assignment]
+    bench.ads.dark = True
     started = await bench.submit(resume, "r1", ANA)
+    bench.ads.dark = False
     assert started.status == "unknown"
     bench.ads.resume = write  # type: ignore[method-assign]
     bench.clock.advance(timedelta(minutes=1))
@@ -120,17 +127,32 @@ async def test_doubt_stays_while_the_platform_cannot_be_read(bench: Bench) -> No
     assert (await bench.action(action_id)).attempts == 1
 
 
-async def test_a_no_to_the_second_try_says_nothing_of_the_first(bench: Bench) -> None:
+@pytest.mark.parametrize("committed", [True, False])
+async def test_a_lost_answer_is_looked_up_at_once_and_sent_again_only_if_nothing_came_of_it(bench: Bench, committed: bool) -> None:
     await bench.running(amount="100")
-    bench.ads.lost.add("set_daily_budget")
-    bench.ads.fail["set_daily_budget"] = [
-        UnknownOutcome("meta", "set_daily_budget", "lost"),
-        Refused("meta", "set_daily_budget", "too many changes"),
-    ]
+    bench.ads.fail["set_daily_budget"] = lost("set_daily_budget", 1)  # pyright: ignore[reportArgumentType]
+    if committed:
+        bench.ads.lost.add("set_daily_budget")
     receipt = await bench.submit(budget("115"), "k1")
-    assert receipt.status == "unknown"  # and its room is held: the raise may be in force
-    assert await bench.held() == {"pia-meta": "held"}
-    assert [r.status for r in await bench.beside().gate.recover()] == ["done"]
+    assert receipt.status == "done"
+    assert bench.ads.count("set_daily_budget") == (1 if committed else 2)
+    assert bench.ads.campaigns["x-pia-meta"].daily_budget == brl("115")
+    assert await bench.held() == {"pia-meta": "settled"}
+
+
+async def test_what_a_hand_did_between_a_lost_answer_and_the_second_try_is_not_written_over(bench: Bench) -> None:
+    """The answer is lost, and in that moment somebody sets 60 on the platform: from there 115 would be a large step."""
+    await bench.running(amount="100")
+    bench.ads.fail["set_daily_budget"] = lost("set_daily_budget", 1)  # pyright: ignore[reportArgumentType]
+
+    async def by_hand(_seconds: float) -> None:
+        bench.ads.put("x-pia-meta", brl("60"), "by hand")
+
+    gate = Gate(bench.books, bench.gate._core.effects, lambda: bench.policy, bench.clock, executor=bench.executor, sleep=by_hand)
+    receipt = await gate.submit(asks(budget("115"), "k1"))
+    assert (receipt.status, receipt.message.id) == ("failed", "gate.no_longer")
+    assert bench.ads.count("set_daily_budget") == 1
+    assert bench.ads.campaigns["x-pia-meta"].daily_budget == brl("60")
 
 
 async def test_a_no_after_a_look_that_showed_nothing_ends_it(bench: Bench) -> None:
@@ -144,7 +166,7 @@ async def test_a_no_after_a_look_that_showed_nothing_ends_it(bench: Bench) -> No
 async def test_a_lost_creation_waits_until_the_lists_can_show_it(bench: Bench, then: timedelta) -> None:
     """A dead process's creation, in lists that lag: sent again too early, it would be two campaigns."""
     bench.policy = policy_with()
-    bench.ads.fail["publish"] = lost("publish")  # pyright: ignore[reportArgumentType]
+    bench.ads.fail["publish"] = lost("publish", 1)  # pyright: ignore[reportArgumentType]
     assert (await bench.submit(publication(), "k1")).status == "unknown"
     bench.ads.calls.clear()
     bench.clock.advance(then)
@@ -182,6 +204,69 @@ async def test_two_that_recover_at_once_leave_what_is_done_alone(bench: Bench) -
     assert (await bench.action(action_id)).status == "done"
 
 
+async def test_two_changes_of_one_campaign_never_leave_at_once(bench: Bench) -> None:
+    """A cut is decided while a raise is on its way. It waits for the raise, and is judged from there."""
+    await bench.running(amount="100")
+    on_its_way, through = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        bench.ads.before_write = None
+        on_its_way.set()
+        await through.wait()
+
+    bench.ads.before_write = slowly
+    raising = asyncio.create_task(bench.submit(budget("110"), "raise"))
+    await on_its_way.wait()
+    other = bench.beside()
+    cut = await other.submit(budget("95"), "cut", ANA)
+    assert (cut.status, cut.message.id) == ("authorised", "gate.behind")
+    assert bench.ads.calls == []
+    through.set()
+    assert (await raising).status == "done"
+    bench.clock.advance(timedelta(minutes=2))
+    assert [(r.action_id, r.status) for r in await other.gate.recover()] == [(cut.action_id, "done")]
+    assert [name for name, _ in bench.ads.calls] == ["set_daily_budget"] * 2
+    assert bench.ads.campaigns["x-pia-meta"].daily_budget == brl("95")
+    record = await bench.action(cut.action_id)
+    assert record.facts.campaign is not None and record.facts.campaign.daily_budget == brl("110"), "judged on what was so by then"
+
+
+async def test_a_stop_does_not_wait_for_a_budget(bench: Bench) -> None:
+    await bench.running(amount="100")
+    stopped: list[str] = []
+
+    async def meanwhile() -> None:
+        bench.ads.before_write = None
+        stopped.append((await bench.beside().submit(pause(), "stop", ANA)).status)
+
+    bench.ads.before_write = meanwhile
+    assert (await bench.submit(budget("90"), "cut")).status == "done"
+    assert stopped == ["done"]
+    assert bench.ads.campaigns["x-pia-meta"].delivery == "paused"
+
+
+async def test_an_older_decision_that_was_slow_is_not_written_over_a_newer_one(bench: Bench) -> None:
+    """Allowed, and its process is slow; meanwhile somebody decides otherwise, and it is done."""
+    await bench.running(amount="100")
+    slow = bench.beside()
+    execute = slow.gate.execute
+
+    async def after_the_other(action_id: str, known: ActionRecord | None = None) -> Receipt:
+        bench.clock.advance(timedelta(seconds=1))
+        assert (await bench.submit(budget("90"), "new", ANA)).status == "done"
+        return await execute(action_id, known)
+
+    slow.gate.execute = after_the_other  # type: ignore[method-assign]
+    old = await slow.submit(budget("95"), "old")
+    assert (old.status, old.message.id) == ("authorised", "gate.behind")
+    bench.clock.advance(timedelta(minutes=2))
+    [receipt] = await bench.beside().gate.recover()
+    assert (receipt.status, receipt.message.id) == ("cancelled", "gate.superseded")
+    assert bench.ads.count("set_daily_budget") == 1
+    assert bench.ads.campaigns["x-pia-meta"].daily_budget == brl("90")
+    assert "held" not in (await bench.held()).values()
+
+
 async def test_what_was_half_made_and_changed_by_hand_is_not_switched_on(bench: Bench) -> None:
     bench.policy = policy_with()
     bench.ads.fail["publish"] = lost("publish")  # pyright: ignore[reportArgumentType]
@@ -210,7 +295,9 @@ async def test_a_launch_that_was_found_again_counts_as_it_was_ordered_though_som
         raise UnknownOutcome("meta", "publish", "lost")
 
     bench.ads.publish = swallowed  # type: ignore[method-assign, assignment]
+    bench.ads.dark = True
     assert (await bench.submit(publication("new", "60"), "k1")).status == "unknown"
+    bench.ads.dark = False
     bench.ads.publish = publish  # type: ignore[method-assign]
     [(external, made)] = bench.ads.campaigns.items()
     bench.ads.put(external, brl("50"), made.name)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from knowledge.domain.action import Actor, ResumeCampaign
 from knowledge.domain.campaign import AccountFacts, PlatformCampaign
+from knowledge.domain.money import Money
 from tests.gate.ads import FakeAds
 from tests.gate.house import ANA, RUI, Bench, asks, brl, budget, pause, policy_with, publication
 from tests.money.test_watch_plan import account, before_today, kinds, seen, watch
@@ -222,7 +223,7 @@ def test_over_a_weekly_cap_of_its_own_a_platform_is_stopped() -> None:
 
 async def test_a_change_that_half_happened_is_not_called_a_failure(bench: Bench) -> None:
     ads = MetaAds(base_url="http://127.0.0.1:1", token="t", account_id="1", pixel_id="1", page_id="1", clock=bench.clock)
-    sets = {"1": 5000, "2": 5000}
+    sets, full = {"1": 5000, "2": 5000}, True
 
     async def node(ident: str, *_: object, **__: object) -> dict[str, object]:
         return {"id": ident, "status": "ACTIVE", "effective_status": "ACTIVE"}
@@ -231,9 +232,10 @@ async def test_a_change_that_half_happened_is_not_called_a_failure(bench: Bench)
         return [{"id": i, "campaign_id": campaign, "status": "ACTIVE", "daily_budget": str(units)} for i, units in sets.items()]
 
     async def written(ident: str, units: int, fields: str) -> None:
-        if ident == "2":
+        if ident == "2" and full:
             raise Refused("meta", "budget.set", "too many changes of this ad set within an hour")
         sets[ident] = units
+        bench.ads.put("x-pia-meta", Money(minor=sum(sets.values()), currency="BRL"), "pia-meta")
 
     patched = {"account": bench.ads.account, "_sets": listed, "_set_units": written}
     for name, stand_in in patched.items():
@@ -245,3 +247,6 @@ async def test_a_change_that_half_happened_is_not_called_a_failure(bench: Bench)
     assert sets == {"1": 5950, "2": 5000}
     assert receipt.status == "unknown"
     assert await bench.held() == {"pia-meta": "held"}
+    full = False  # an hour later the other half is taken too
+    assert [r.status for r in await bench.gate.recover()] == ["done"]
+    assert sets == {"1": 5950, "2": 5950}

@@ -22,7 +22,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from tools.effects import Effects
 from tools.gate import care, deciding, people, performing, switch, undoing
-from tools.gate.answers import Outcome, Receipt, may_decide, no, receipt
+from tools.gate.answers import Outcome, Receipt, may_decide, no, outcome, receipt
 from tools.gate.core import Core, Expect
 from tools.gate.requests import worst_until
 from tools.gate.undoing import UndoPlan
@@ -56,7 +56,9 @@ class Gate:
         """
         record, fresh = await deciding.decide(self._core, proposal)
         if fresh and record.status == "authorised":
-            return await self.execute(record.id, record)
+            given = await self.execute(record.id, record)
+            found = await care.looked_into(self._core, record.id) if given.status == "unknown" else None
+            return found or given
         if record.status in ("authorised", "executing", "unknown"):  # from an earlier call, which may have died over it
             async with self._core.books.transaction() as tx:
                 alive = await self._core.alive(tx, record)
@@ -65,11 +67,16 @@ class Gate:
         return receipt(record)
 
     async def execute(self, action_id: str, known: ActionRecord | None = None) -> Receipt:
-        """Performs an authorised action, or looks into one whose outcome is unknown. One caller gets the claim.
+        """Performs an authorised action. One caller gets the claim.
 
         `known` is the action as this process recorded it a moment ago; it saves a read.
         """
         return await performing.execute(self._core, action_id, known=known)
+
+    async def _settled(self, given: Outcome) -> Outcome:
+        """What was set going and never answered is looked up before anybody is told of it."""
+        found = await care.looked_into(self._core, given.action_id) if given.status == "unknown" and given.action_id else None
+        return outcome(found) if found is not None else given
 
     async def echoed(self, conversation_id: str, words: str, external_id: str) -> Receipt | None:
         """The line itself told of a text that left; None when no such text of this conversation is open."""
@@ -79,7 +86,7 @@ class Gate:
 
     async def approve(self, action_id: str, actor: Actor, fingerprint: str | None = None) -> Outcome:
         """A manager's yes to exactly the arguments shown (`fingerprint`)."""
-        return await people.approve(self._core, action_id, actor, fingerprint)
+        return await self._settled(await people.approve(self._core, action_id, actor, fingerprint))
 
     async def approve_many(self, requests: Iterable[tuple[str, str | None]], actor: Actor) -> list[Outcome]:
         """A yes to each (action id, fingerprint), in order: each judged on what those before it left of the room."""
@@ -97,7 +104,7 @@ class Gate:
         self, action_id: str, actor: Actor, changes: dict[str, Any], reason: str, fingerprint: str | None = None
     ) -> Outcome:
         """A manager's "do this instead"; Outcome.action_id names the new request."""
-        return await people.edit(self._core, action_id, actor, changes, reason, fingerprint)
+        return await self._settled(await people.edit(self._core, action_id, actor, changes, reason, fingerprint))
 
     async def preview(self, action_id: str, actor: Actor, changes: dict[str, Any]) -> Outcome:
         """What the rules would say to an edit. Changes nothing; Outcome.status is allow, ask or refuse."""
@@ -109,7 +116,7 @@ class Gate:
 
     async def act_early(self, action_id: str, actor: Actor) -> Outcome:
         """A scheduled action is done now."""
-        return await people.act_early(self._core, action_id, actor)
+        return await self._settled(await people.act_early(self._core, action_id, actor))
 
     async def withdraw(self, action_id: str, actor: Actor, reason: str) -> Outcome:
         """Takes a waiting or scheduled action back."""

@@ -22,6 +22,8 @@ from tools.guardrails import kill_switch
 SETTLE = timedelta(minutes=2)
 """A creation whose answer was lost is not sent again before this: the platforms' lists lag behind what they made."""
 
+FOLLOW_UPS = 2
+
 
 async def expire_due(core: Core) -> int:
     """Rejects every request whose time is over. Returns how many."""
@@ -60,6 +62,22 @@ async def recover(core: Core) -> list[Receipt]:
     return receipts
 
 
+async def looked_into(core: Core, action_id: str) -> Receipt | None:
+    """What became of a change of a campaign whose answer was lost a moment ago: looked up, and once more a little later; what is
+    still in doubt then waits for `recover`. None for what is no such change."""
+    async with core.books.transaction() as tx:
+        record = await tx.action(action_id)
+    if record is None or not isinstance(record.action, CAMPAIGN):
+        return None
+    answer = receipt(record)
+    for look in range(FOLLOW_UPS):
+        if answer.status != "unknown":
+            break
+        await core.sleep(0.2 * 2**look * (0.5 + core.chance.random()))
+        answer = await recover_one(core, action_id)
+    return answer
+
+
 async def recover_one(core: Core, action_id: str) -> Receipt:
     """Takes one stranded action further, unless a living process has it. Raises LookupError when it is not in the ledger."""
     now = core.clock.now()
@@ -76,7 +94,7 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
             await core.note(tx, "action.unknown", record, core.executor, now)
     if record.status not in ("authorised", "unknown"):
         return receipt(record)  # somebody else brought it to its end meanwhile
-    campaign = isinstance(record.action, CAMPAIGN)
+    campaign, begun = isinstance(record.action, CAMPAIGN), False
     if record.status == "unknown" and campaign:
         try:
             trace = await _trace(core, record)
@@ -87,8 +105,9 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
         if trace.changed is not None:  # what was half made is another campaign by now: switching it on is nobody's decision
             error = Message(id="gate.half_changed", params={"budget": trace.changed})
             return await close(core, record, "failed", error=error, before="unknown")
+        begun = trace.begun
         started = record.execution_started_at or record.decided_at
-        if isinstance(record.action, PublishCampaign) and not trace.begun and now - started < SETTLE:
+        if isinstance(record.action, PublishCampaign) and not begun and now - started < SETTLE:
             return receipt(record)
     if record.status == "unknown" and await _stopped(core, record):
         return receipt(record)  # sending is stopped; it waits with its room held, without using up its attempts
@@ -96,7 +115,7 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
         ended = await _judged_anew(core, record)
         if ended is not None:
             return ended
-    return await execute(core, action_id, doubt=not campaign)
+    return await execute(core, action_id, looked=campaign, doubt=begun or not campaign)
 
 
 async def _stopped(core: Core, record: ActionRecord) -> bool:
@@ -109,7 +128,8 @@ async def _trace(core: Core, record: ActionRecord) -> Trace:
     assert isinstance(record.action, CAMPAIGN)
     async with core.books.transaction() as tx:
         refs = await tx.refs(record.action)
-    return await core.effects.found(record.action, record.key, refs)
+    before = record.facts.campaign.ledger_budget if record.facts.campaign else None
+    return await core.effects.found(record.action, record.key, refs, before)
 
 
 async def _judged_anew(core: Core, record: ActionRecord) -> Receipt | None:

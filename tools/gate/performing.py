@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from knowledge.domain.action import CAMPAIGN, SendMessage
-from knowledge.domain.books import ActionRecord, GateTx, Refs, Status
+from knowledge.domain.books import ActionRecord, Busy, GateTx, Refs, Status
 from knowledge.domain.message import Message
 from tools.effects import repeatable
 from tools.errors import Killed, RateLimited, Refused, Unavailable, UnknownOutcome, VendorError
@@ -18,15 +18,21 @@ from tools.permit import Permit, use_permit
 ATTEMPTS = 3
 
 
-async def execute(core: Core, action_id: str, *, doubt: bool = True, known: ActionRecord | None = None) -> Receipt:
+async def execute(
+    core: Core, action_id: str, *, looked: bool = False, doubt: bool = True, known: ActionRecord | None = None
+) -> Receipt:
     """Performs an authorised action, or one whose outcome is unknown. One caller gets the claim.
 
-    `doubt` False says that the platform was looked at and shows nothing of an earlier attempt. `known` is the action as this process
-    itself recorded it a moment ago: unless its status has moved since, it is not read again.
+    What spends and is unknown is taken only by who `looked` at the platform, and without `doubt` when that shows nothing of an
+    earlier attempt. `known` is the action as this process itself recorded it a moment ago: unless its status has moved since, it is
+    not read again.
     """
     core.in_hand[action_id] += 1  # before the claim is visible, so that `recover` never takes it for an abandoned one
     try:
-        record, refs = await _claim(core, action_id, known)
+        try:
+            record, refs = await _claim(core, action_id, known, looked)
+        except Busy:
+            return await _behind(core, action_id)
         return await _attempts(core, record, refs, doubt) if record.status == "executing" else receipt(record)
     finally:
         core.in_hand[action_id] -= 1
@@ -36,8 +42,9 @@ async def execute(core: Core, action_id: str, *, doubt: bool = True, known: Acti
 
 async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) -> Receipt:
     # An action is claimed again only after a claim whose outcome stayed unknown. Once in doubt it may have happened, so only a
-    # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved. What neither spends nor
-    # reaches a lead (desk, CRM) is as good later: an outage parks it too, and `recover` brings it after.
+    # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved. What spends is never sent again
+    # blindly: `recover_one` looks, and judges it anew. What neither spends nor reaches a lead (desk, CRM) is as good later: an
+    # outage parks it too, and `recover` brings it after.
     spends = isinstance(record.action, CAMPAIGN)
     patient = repeatable(record.action) and not spends
     doubt = (record.attempts > 1 and before) or patient
@@ -53,7 +60,7 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
         except UnknownOutcome as lost:
             doubt = True
             error = Message(id="gate.unknown", params={"vendor": lost.vendor, "detail": lost.detail})
-            if last or not repeatable(record.action):
+            if last or spends or not repeatable(record.action):
                 return await _park(core, record, error)
         except (Unavailable, RateLimited) as weather:
             wait = getattr(weather, "retry_after", 0.0)
@@ -72,25 +79,42 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
     raise AssertionError("unreachable: the last attempt returns")
 
 
-async def _claim(core: Core, action_id: str, known: ActionRecord | None) -> tuple[ActionRecord, Refs]:
+async def _behind(core: Core, action_id: str) -> Receipt:
+    """It stays as it is, its room held. What is in front of it changes what it was judged on: `recover` judges it anew, then sends it."""
+    async with core.books.transaction() as tx:
+        record = await tx.action(action_id)
+    assert record is not None, "it was there to be claimed"
+    waits = receipt(record)
+    return waits.model_copy(update={"message": Message(id="gate.behind")}) if record.status == "authorised" else waits
+
+
+async def _claim(core: Core, action_id: str, known: ActionRecord | None, looked: bool) -> tuple[ActionRecord, Refs]:
     """Takes the action for this process, with what its effect needs; the record is `executing` only for the one caller who got it."""
     now = core.clock.now()
     async with core.books.transaction() as tx:
         if known is not None and known.status == "authorised":
-            fields: dict[str, Any] = {"executor": core.executor, "attempts": known.attempts + 1}
-            if await tx.change(action_id, known.status, "executing", **fields, execution_started_at=now):
-                return known.model_copy(update={"status": "executing", **fields}), await tx.refs(known.action)
+            claimed = await _taken(core, tx, known, now)
+            if claimed is not None:
+                return claimed, await tx.refs(known.action)
         record = await tx.action(action_id, lock=True)
         if record is None:
             raise LookupError(f"action {action_id} is not in the ledger")
-        resend = record.status == "unknown" and not repeatable(record.action)
+        blind = not looked if isinstance(record.action, CAMPAIGN) else not repeatable(record.action)
+        resend = record.status == "unknown" and blind
         if record.status not in ("authorised", "unknown") or resend:
             return (record if record.status != "executing" else record.model_copy(update={"status": "authorised"})), Refs()
         if record.action.fingerprint() != record.fingerprint:
             return await _tampered(core, tx, record, now), Refs()
-        fields = {"executor": core.executor, "attempts": record.attempts + 1}
-        await tx.change(action_id, record.status, "executing", **fields, execution_started_at=now)
-        return record.model_copy(update={"status": "executing", **fields}), await tx.refs(record.action)
+        claimed = await _taken(core, tx, record, now)
+        assert claimed is not None, "its row is locked"
+        return claimed, await tx.refs(record.action)
+
+
+async def _taken(core: Core, tx: GateTx, record: ActionRecord, now: datetime) -> ActionRecord | None:
+    attempts = record.attempts + 1
+    if not await tx.claim(record.id, record.status, executor=core.executor, attempts=attempts, at=now):
+        return None
+    return record.model_copy(update={"status": "executing", "executor": core.executor, "attempts": attempts})
 
 
 async def _tampered(core: Core, tx: GateTx, record: ActionRecord, now: datetime) -> ActionRecord:
