@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from knowledge.domain.chain import canonical
+from knowledge.domain.frozen import Frozen
 from knowledge.domain.money import Money
 
 Platform = Literal["meta", "tiktok", "google", "linkedin"]
@@ -16,15 +19,20 @@ Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Id = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class _Action(BaseModel):
+class _Action(Frozen):
     # Built on first use: commands that only read the policy import these names and need none of the schemas.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(defer_build=True)
 
     workspace: str = "default"
 
     def args(self) -> dict[str, Any]:
         """The action as plain JSON values: what is stored, hashed, shown and replayed."""
         return self.model_dump(mode="json")
+
+    @cached_property
+    def spelled(self) -> str:
+        """`canonical(self)`, made once: the ledger and every row of the record tell of it."""
+        return canonical(self)
 
     def fingerprint(self) -> str:
         """sha256 over the canonical JSON: an approval is bound to exactly these arguments."""

@@ -27,10 +27,14 @@ def canonical(value: Any) -> str:
         parts = cast(dict[str, Any], value)
         if Spelled in map(type, parts.values()):
             members = sorted(parts.items())
-            return (
-                "{" + ",".join(f"{encode_basestring(k)}:{v.text if type(v) is Spelled else _ENCODE(v)}" for k, v in members) + "}"
-            )
+            return "{" + ",".join([f"{encode_basestring(k)}:{_spell(v)}" for k, v in members]) + "}"
     return _ENCODE(value)
+
+
+def _spell(value: Any) -> str:
+    if type(value) is Spelled:
+        return value.text
+    return encode_basestring(value) if type(value) is str else "null" if value is None else _ENCODE(value)
 
 
 def _plain(value: Any) -> Any:

@@ -149,12 +149,11 @@ def campaign_facts(
         """Where a doubt about a platform is noted: about the action's own nothing is decided, about another one a person may."""
         return unreadable if name == action.platform else unclear
 
-    native, exchange = {r["id"]: r for r in rows.campaigns}, Converter(policy, at.today, rows.rates)
+    native, exchange, currency = rows.campaigns, Converter(policy, at.today, rows.rates), policy.currency
     rows = replace(
         rows, campaigns=exchange.rows(rows.campaigns), held=exchange.rows(rows.held), spent=exchange.rows(rows.spent),
         unread=exchange.rows(rows.unread),
     )  # fmt: skip
-    own_words = {(p.platform, p.external_id): p.daily_budget for p in platform or ()}
     fresh = {(p.platform, p.external_id): exchange.campaign(p) for p in platform or ()}
     exposures: list[Exposure] = []
     target: CampaignFacts | None = None
@@ -163,10 +162,11 @@ def campaign_facts(
     moves: dict[str, list[Row]] = {}
     for move in rows.moves:
         moves.setdefault(move["campaign_id"], []).append(move)
-    for row in rows.campaigns:
-        known.add((row["platform"], row["external_id"]))
-        read_of = fresh.get((row["platform"], row["external_id"]))
-        if row["currency"] != policy.currency or row["daily_budget_minor"] is None:
+    for as_kept, row in zip(native, rows.campaigns, strict=True):
+        where = row["platform"], row["external_id"]
+        known.add(where)
+        read_of = fresh.get(where)
+        if row["currency"] != currency or row["daily_budget_minor"] is None:
             unreadable.append(f"{row['id']}.currency")
             if row["id"] == action.campaign_id and row["daily_budget_minor"] is not None:
                 # Without a rate nothing may be spent on it, but it can still be stopped: its facts stay in its own currency.
@@ -174,20 +174,19 @@ def campaign_facts(
             continue
         if row["platform"] in whole and read_of is None and row["status"] in RUNNING:
             doubted(row["platform"]).append(f"{row['platform']}.{row['external_id']}")
-        exposures.append(
-            _exposure(row, read_of, policy, spent.get((row["platform"], row["external_id"])), moves.get(row["id"], []))
-        )
+        exposures.append(_exposure(row, read_of, policy, spent.get(where), moves.get(row["id"], ())))
         if row["id"] == action.campaign_id:
             target = _target(row, read_of, policy)
-            if native[row["id"]]["currency"] != policy.currency:
-                kept = Money(minor=native[row["id"]]["daily_budget_minor"], currency=native[row["id"]]["currency"])
-                own = own_words.get((row["platform"], row["external_id"])) or kept
-                target = target.model_copy(update={"native_budget": own})
+            if as_kept["currency"] != currency:
+                said = next((p.daily_budget for p in platform or () if (p.platform, p.external_id) == where), None)
+                kept = Money(minor=as_kept["daily_budget_minor"], currency=as_kept["currency"])
+                target = target.model_copy(update={"native_budget": said or kept})
             if platform is not None and read_of is None:
                 unreadable.append(f"{row['platform']}.{row['external_id']}")
     # Somebody else's campaigns in the same ad account spend the same money.
-    for (name, external_id), campaign in sorted(fresh.items()):
-        if (name, external_id) in known or campaign.delivery not in LIVE:
+    for name, external_id in sorted(fresh.keys() - known):
+        campaign = fresh[name, external_id]
+        if campaign.delivery not in LIVE:
             continue
         known.add((name, external_id))
         of_week = spent.get((name, external_id))
@@ -206,8 +205,9 @@ def campaign_facts(
             )
         )
     # What is gone or stopped and not ours has spent all the same.
-    for (name, external_id), of_week in sorted(spent.items()):
-        if (name, external_id) in known or not (of_week["today"] or of_week["before"]):
+    for name, external_id in sorted(spent.keys() - known):
+        of_week = spent[name, external_id]
+        if not (of_week["today"] or of_week["before"]):
             continue
         exposures.append(
             Exposure(
@@ -333,7 +333,7 @@ def _budget_now(row: Row, read_of: PlatformCampaign | None) -> tuple[Money, Mone
 
 def _start_of_day(row: Row, ledger: Money, moves: Sequence[Row], policy: Policy) -> Money:
     """The budget in force when the local day began: zero when it did not run then. Unfinished changes have changed nothing yet."""
-    done = [m["kind"] for m in moves if m["done"] and m["kind"] in ("campaign.pause", "campaign.resume")]
+    done = [m["kind"] for m in moves if m["done"] and m["kind"] in ("campaign.pause", "campaign.resume")] if moves else ()
     running = done[0] == "campaign.pause" if done else row["status"] in RUNNING and row["delivery"] in LIVE
     first, then = row.get("day_from_minor"), row.get("day_to_minor")
     if not running or (then is not None and first is None):  # a first change without a budget before it is the launch
@@ -343,14 +343,15 @@ def _start_of_day(row: Row, ledger: Money, moves: Sequence[Row], policy: Policy)
 
 def _exposure(row: Row, read_of: PlatformCampaign | None, policy: Policy, of_week: Row | None, moves: Sequence[Row]) -> Exposure:
     budget, ledger = _budget_now(row, read_of)
+    minor = budget.minor
     return _exposed(
         row["id"],
         row["platform"],
         # Of a platform that was not read: what we mean to run, and what was last seen running although we did not mean it to.
-        read_of.delivery in LIVE if read_of else row["status"] in RUNNING or row["delivery"] in LIVE,
-        budget.minor,
+        read_of.delivery in LIVE if read_of is not None else row["status"] in RUNNING or row["delivery"] in LIVE,
+        minor,
         budget.currency,
-        max(int(row["highest_today"]), budget.minor, ledger.minor),
+        max(int(row["highest_today"]), minor, ledger.minor),
         int(row["spent_today"]),
         int(of_week["before"]) if of_week else 0,
         _start_of_day(row, ledger, moves, policy).minor,

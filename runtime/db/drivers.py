@@ -7,11 +7,11 @@ has five. The connections are as many as the engine's pool may have and are clos
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Any
 
-from psycopg import AsyncConnection, Error
+from psycopg import AsyncConnection, AsyncCursor, Error
+from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.exc import DBAPIError
 
@@ -21,9 +21,17 @@ _PATIENCE, _LIFETIME = 10.0, 1800.0
 
 
 class Driver(AsyncConnection[Any]):
-    """A connection that knows when it was last given back."""
+    """A connection that knows when it was last given back, and whose errands share one cursor: each reads its rows at once."""
 
     rested: float | None = None
+    _asking: AsyncCursor[dict[str, Any]] | None = None
+
+    @property
+    def asking(self) -> AsyncCursor[dict[str, Any]]:
+        """The cursor for the next statement, with rows as mappings of their columns."""
+        if self._asking is None:
+            self._asking = self.cursor(row_factory=dict_row)
+        return self._asking
 
 
 class Drivers:
@@ -33,10 +41,13 @@ class Drivers:
         self._url, self._most, self._options = url, most, options
         self._pool: AsyncConnectionPool[Driver] | None = None
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Driver]:
+    def begin(self) -> Errand:
         """One transaction: committed on leaving, rolled back when the block raises. Errors of the database are SQLAlchemy's, as
         everywhere in the house."""
+        return Errand(self)
+
+    async def pool(self) -> AsyncConnectionPool[Driver]:
+        """The pool, opened in the event loop that first wants it."""
         if self._pool is None:
             self._pool = AsyncConnectionPool(
                 self._url, connection_class=Driver, kwargs=self._options, min_size=0, max_size=self._most, open=False,
@@ -45,17 +56,47 @@ class Drivers:
         pool = self._pool
         if pool.closed:
             await pool.open()
-        try:
-            async with pool.connection() as conn:
-                yield conn
-        except Error as error:
-            raise DBAPIError.instance(None, None, error, Error) from error
+        return pool
 
     async def close(self) -> None:
         """Closes what is free. What is in use is closed when its errand ends; who begins another one gets new connections."""
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
+
+
+class Errand:
+    """A connection of the pool for the length of one transaction: what `pool.connection()` does, without its layers of generators."""
+
+    __slots__ = ("_conn", "_drivers", "_pool")
+
+    def __init__(self, drivers: Drivers) -> None:
+        self._drivers = drivers
+
+    async def __aenter__(self) -> Driver:
+        try:
+            self._pool = await self._drivers.pool()
+            self._conn = await self._pool.getconn()
+        except Error as error:
+            raise _told(error) from error
+        return self._conn
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        conn = self._conn
+        try:
+            await conn.__aexit__(kind, error, trace)
+        except Error as failed:
+            raise _told(failed) from failed
+        finally:
+            await self._pool.putconn(conn)
+        if isinstance(error, Error):
+            raise _told(error) from error
+
+
+def _told(error: Error) -> DBAPIError:
+    made = DBAPIError.instance(None, None, error, Error)
+    assert isinstance(made, DBAPIError)
+    return made
 
 
 async def _in_utc(conn: Driver) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -14,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import await_only
 
-from runtime.db.drivers import FRESH, Driver, Drivers
+from runtime.db.drivers import FRESH, Drivers, Errand
 
 _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 _TRANSACTION_POOLER_PORT = 6543
@@ -106,6 +105,6 @@ def _checked(engine: Engine) -> None:
             raise InvalidatePoolError()
 
 
-def begin(engine: AsyncEngine) -> AbstractAsyncContextManager[Driver]:
+def begin(engine: AsyncEngine) -> Errand:
     """`engine.begin()` for errands of few statements, on the driver's own connection (runtime.db.drivers, runtime.db.wire)."""
     return _DRIVERS[engine.sync_engine].begin()

@@ -83,7 +83,7 @@ class PgGateTx:
             campaign_id=getattr(action, "campaign_id", None),
             conversation_id=getattr(action, "conversation_id", None),
             lead_id=getattr(action, "lead_id", None),
-            args=canonical(action.args()),
+            args=action.spelled,
             fingerprint=record.fingerprint,
             key=record.key,
             proposer_kind=record.proposer.kind,

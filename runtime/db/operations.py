@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 
 from knowledge.domain.message import Message
 from runtime.db import wire
-from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, is_id, new_id
+from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, as_text, is_id, new_id
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -104,7 +104,7 @@ class LiveEvents(Repository):
     async def flush(self) -> None:
         """Writes what was published; the unit of work calls it last."""
         for kind, payload, at in self._held:
-            values = {"at": at, "kind": kind, "payload": as_json(payload)}
+            values = {"at": at, "kind": kind, "payload": as_text(payload)}
             await wire.do(self.connection, "insert into live_events (at, kind, payload) values (:at, :kind, :payload)", values)
         self._held.clear()
 

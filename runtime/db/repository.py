@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import CursorResult, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from knowledge.domain.chain import canonical
 from knowledge.domain.money import Money
 from runtime.db import wire
 
@@ -50,6 +51,12 @@ def _clean(value: Any) -> Any:
 def as_json(value: Any) -> Jsonb:
     """Any model, dataclass or plain value for a jsonb column. Decimals become strings, so that no digit is lost."""
     return Jsonb(_clean(to_jsonable_python(value)))
+
+
+def as_text(value: Any) -> str:
+    """`as_json` as the text of it, for statements that take one."""
+    text = canonical(to_jsonable_python(value))
+    return text if "\\u0000" not in text else canonical(_clean(to_jsonable_python(value)))
 
 
 class Repository:

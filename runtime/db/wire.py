@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from psycopg import AsyncConnection as Psycopg
 from psycopg import AsyncCursor, Error
 from psycopg.rows import dict_row
 from sqlalchemy.exc import DBAPIError
@@ -35,16 +34,14 @@ def spelled(sql: str) -> bytes:
     return _NAME.sub(r"%(\1)s", sql.replace("%", "%%")).encode()
 
 
-def _driver(conn: Errand) -> Driver | Any:
-    if isinstance(conn, Psycopg):
-        return conn
+def _driver(conn: AsyncConnection) -> Any:
     held = conn.sync_connection
     assert held is not None, "an errand's connection is open"
     return held.connection.driver_connection
 
 
 async def _run(conn: Errand, sql: str, values: Mapping[str, Any]) -> AsyncCursor[Row]:
-    cursor: AsyncCursor[Row] = _driver(conn).cursor(row_factory=dict_row)
+    cursor: AsyncCursor[Row] = conn.asking if isinstance(conn, Driver) else _driver(conn).cursor(row_factory=dict_row)
     try:
         return await cursor.execute(spelled(sql), values)
     except Error as error:  # told as everywhere else in the house, so that callers know one kind of database error

@@ -261,7 +261,8 @@ def test_a_cut_that_completes_a_reallocation_asks_and_is_never_refused() -> None
 
 def test_a_pause_taken_back_moves_nothing() -> None:
     back = facts(AGENT, campaign=campaign("100"), budget=books(*day(("c1", "100", "0"), ("c2", "100", "190"))))
-    assert moved(back.budget, None)[0] == 9000  # type: ignore[arg-type]
+    assert back.budget is not None
+    assert moved(back.budget, "c1", 10000) == (9000, 0, 20000)
     assert says("reallocation", resume(), back) == "allow"
 
 
@@ -287,8 +288,7 @@ def test_a_machine_never_moves_more_than_the_share(rows: list[tuple[int, int]], 
     state = facts(AGENT, campaign=campaign("100"), budget=books(*day(*names)))
     assert state.budget is not None
     answer = says("reallocation", set_budget(to), state, WIDE)
-    after, morning = moved(state.budget, ("c1", to * 100))
-    before, _ = moved(state.budget, None)
+    before, after, morning = moved(state.budget, "c1", to * 100)
     if answer == "allow" and after > before:
         assert after * 10 <= morning * 3
     if answer == "refuse":

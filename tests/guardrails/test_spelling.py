@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from knowledge.domain.action import SetBudget
 from knowledge.domain.chain import Spelled, canonical
 from knowledge.domain.facts import BudgetFacts, Exposure, Facts
 from knowledge.domain.message import Message
@@ -63,3 +64,12 @@ def test_a_copy_does_not_say_the_words_of_its_original() -> None:
 def test_a_spelled_value_that_is_hidden_deeper_is_no_silent_text() -> None:
     with pytest.raises(TypeError, match="Spelled"):
         canonical({"outer": {"inner": Spelled("1")}})
+
+
+@given(TEXT.filter(bool), MONEY)
+def test_an_action_is_spelled_as_its_arguments_are_and_a_copy_as_its_own(name: str, budget: Money) -> None:
+    action = SetBudget(platform="meta", campaign_id=name[:128], daily_budget=budget)
+    assert action.spelled == canonical(action.args())
+    changed = action.model_copy(update={"daily_budget": Money(minor=budget.minor + 1, currency=budget.currency)})
+    assert changed.spelled == canonical(changed.args()) != action.spelled
+    assert changed.fingerprint() != action.fingerprint()

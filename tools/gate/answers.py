@@ -50,7 +50,13 @@ def receipt(record: ActionRecord) -> Receipt:
 
 def outcome(given: Receipt) -> Outcome:
     """A receipt as the answer to the manager who set it going."""
-    return Outcome(ok=given.status in ("done", "authorised"), status=given.status, message=given.message, findings=given.findings, action_id=given.action_id)
+    return Outcome(
+        ok=given.status in ("done", "authorised"),
+        status=given.status,
+        message=given.message,
+        findings=given.findings,
+        action_id=given.action_id,
+    )
 
 
 def no(message_id: str, **params: Any) -> Outcome:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from knowledge.domain.action import CAMPAIGN, Action, Actor, Platform
 from knowledge.domain.books import ActionRecord, GateBooks, GateTx
 from knowledge.domain.campaign import PlatformCampaign
+from knowledge.domain.chain import Spelled
 from knowledge.domain.clock import Clock
 from knowledge.domain.fact_building import LIVE, RUNNING
 from knowledge.domain.facts import Facts
@@ -162,7 +163,7 @@ class Core:
     async def note(self, tx: GateTx, kind: str, record: ActionRecord, actor: str, now: datetime, **more: Any) -> None:
         """One audit row and one live event for what just happened to an action."""
         payload: dict[str, Any] = {
-            "action": record.action.args(),
+            "action": Spelled(record.action.spelled),
             "fingerprint": record.fingerprint,
             "key": record.key,
             "status": record.status,

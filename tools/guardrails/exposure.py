@@ -71,14 +71,15 @@ class _Claims:
         self.rows[campaign_id] = (platform, today, running)
 
     def expose(self, exposure: Exposure) -> None:
-        running = self.minor(exposure.daily_budget) if exposure.delivering else 0
+        delivering = exposure.delivering
+        running = self.minor(exposure.daily_budget) if delivering else 0
         spent = self.minor(exposure.spent_today)
         self.spent[exposure.platform] = self.spent.get(exposure.platform, 0) + spent
         # What ran at any time today may have spent, reported or not: figures come hours later.
-        began = exposure.start_of_day is not None and exposure.start_of_day.minor > 0
-        ran = exposure.delivering or spent > 0 or began or exposure.touched_today
+        began = exposure.start_of_day
+        ran = delivering or spent > 0 or exposure.touched_today or (began is not None and began.minor > 0)
         highest = self.minor(exposure.highest_today) if ran else 0
-        self.add(exposure.campaign_id, exposure.platform, max(highest, running), running, spent)
+        self.add(exposure.campaign_id, exposure.platform, highest if highest > running else running, running, spent)
 
     def done(self, action: Action, budget_now: Money | None) -> None:
         """The action as if it were done; `budget_now` is the campaign's budget for a resume (which carries no amount)."""

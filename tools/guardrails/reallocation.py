@@ -14,19 +14,29 @@ from knowledge.domain.verdict import Finding
 from tools.guardrails.rule import Rule, amount, by_person, finding
 
 
-def moved(facts: BudgetFacts, change: tuple[str, int] | None) -> tuple[int, int]:
-    """(moved since the day began, total budget in force then), minor units; `change` = campaign and its budget after the action."""
+def moved(facts: BudgetFacts, campaign_id: str, budget: int) -> tuple[int, int, int]:
+    """(moved since the day began, the same with the campaign at this budget, total budget in force when it began), minor units."""
     after = {e.campaign_id: e.daily_budget.minor if e.delivering else 0 for e in facts.exposures}
     before = {e.campaign_id: e.start_of_day.minor for e in facts.exposures if e.start_of_day is not None}
     for held in facts.reservations:
         if held.campaign_id not in after:  # a publication on its way
             before[held.campaign_id] = 0
         after[held.campaign_id] = held.daily_budget.minor
-    if change is not None:
-        after[change[0]] = change[1]
-    differences = [after[name] - start for name, start in before.items()]
-    raised, cut = sum(d for d in differences if d > 0), -sum(d for d in differences if d < 0)
-    return min(raised, cut), sum(before.values())
+    now = _of_both(after, before)
+    after[campaign_id] = budget
+    return now, _of_both(after, before), sum(before.values())
+
+
+def _of_both(after: dict[str, int], before: dict[str, int]) -> int:
+    """The smaller of all cuts and all raises."""
+    raised = cut = 0
+    for name, start in before.items():
+        difference = after[name] - start
+        if difference > 0:
+            raised += difference
+        else:
+            cut -= difference
+    return min(raised, cut)
 
 
 def _judge(action: SetBudget | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:
@@ -37,8 +47,7 @@ def _judge(action: SetBudget | ResumeCampaign, facts: Facts, policy: Policy) -> 
         return finding("reallocation", "ask", moved=None, limit=None, total=None, share=share)
     target = action.daily_budget if isinstance(action, SetBudget) else campaign.daily_budget
     raises = isinstance(action, ResumeCampaign) or target > campaign.daily_budget
-    after, total = moved(books, (action.campaign_id, target.minor))
-    before, _ = moved(books, None)
+    before, after, total = moved(books, action.campaign_id, target.minor)
     limit = int(total * share)
     answer = "allow" if after <= limit or after <= before else "ask" if by_person(facts) or not raises else "refuse"
     return finding(

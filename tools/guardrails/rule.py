@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from knowledge.domain.action import Action, PauseCampaign, SetBudget
@@ -105,7 +106,13 @@ def by_person(facts: Facts) -> bool:
 
 def amount(minor: int | None, policy: Policy) -> Money | None:
     """Minor units of the policy's currency as an amount; None stays unknown."""
-    return None if minor is None else Money(minor=minor, currency=policy.currency)
+    return None if minor is None else _amount(minor, policy.currency)
+
+
+@lru_cache(maxsize=4096)
+def _amount(minor: int, currency: str) -> Money:
+    """Amounts are frozen, and a dozen rules say the same ones."""
+    return Money(minor=minor, currency=currency)
 
 
 def hours_since(moment: datetime | None, now: datetime) -> int | None:
