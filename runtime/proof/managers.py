@@ -171,8 +171,7 @@ class Managers(EpisodeHouse):
         if outcome is not None and outcome.ok and (scope, target) not in self.judge.kills:
             self.judge.kills.append((scope, target))
             self.counts["kills"] += 1
-            if outcome.message.id == "gate.already_killed":  # it was, and may have been lifted in the same moment
-                self._forget_lifted()
+            self._forget_lifted()  # somebody may have lifted it in the same moment
 
     async def op_lift(self, chance: random.Random) -> None:
         kills = [row["kill"] for row in self.books.rows("kills") if row["lifted_at"] is None]
@@ -183,8 +182,8 @@ class Managers(EpisodeHouse):
         if (kill.scope, kill.target) in self.judge.kills:
             self.judge.kills.remove((kill.scope, kill.target))
         outcome: Outcome | None = await self._by(gate, gate.resume(kill.id, chance.choice(DECIDERS)))
-        if outcome is not None and not outcome.ok and self.books.one("kills", kill.id)["lifted_at"] is None:
-            self.judge.kills.append((kill.scope, kill.target))
+        if outcome is not None and not outcome.ok and (kill.scope, kill.target) not in self.judge.kills:
+            self.judge.kills.append((kill.scope, kill.target))  # nobody lifted it, or somebody pressed it again
         # A kill that was told "it is set already" at the same moment was set before it was lifted.
         self._forget_lifted()
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from knowledge.domain.action import Actor
-from tests.gate.house import ANA, Bench, brl, budget, pause, publication
+from knowledge.domain.action import Actor, PostDeskNote
+from tests.gate.house import ANA, RUI, Bench, asks, brl, budget, pause, publication
+from tools.effects import Effects, Ports
 from tools.errors import UnknownOutcome
+from tools.gate import Gate
+from tools.permit import current_permit
 
 
 async def test_kill_between_decision_and_write_cancels_without_a_call(bench: Bench) -> None:
@@ -115,6 +119,72 @@ async def test_a_stop_in_the_middle_of_several_writes_leaves_the_room_held(bench
     assert (receipt.status, receipt.message.id) == ("unknown", "gate.cancelled")
     assert bench.ads.count("set_daily_budget") == 1
     assert await bench.held() == {"pia-meta": "held"}
+
+
+async def test_a_note_that_may_have_left_before_the_stop_is_not_called_off(bench: Bench) -> None:
+    """Its answer was lost, then everything was stopped: whether it is in the desk is not known, so it is not said to be cancelled."""
+    send = await bench.conversation()
+    posted: list[str] = []
+
+    class Desk:
+        async def ensure_conversation(self, **_: object) -> tuple[str, str]:
+            return "7", "70"
+
+        async def post(self, _conversation: str, text: str, **_: object) -> str:
+            permit = current_permit()
+            assert permit is not None
+            await permit.guard()
+            posted.append(text)
+            if len(posted) == 1:
+                raise UnknownOutcome("chatwoot", "post", "lost")
+            return "700"
+
+    async def stopped(_seconds: float) -> None:
+        assert (await bench.beside().gate.kill("all", None, ANA, "algo errado")).ok
+
+    effects = Effects(Ports(desk=Desk()))  # type: ignore[arg-type]
+    gate = Gate(bench.books, effects, lambda: bench.policy, bench.clock, executor=bench.executor, sleep=stopped)
+    note = PostDeskNote(conversation_id=send.conversation_id, text="resumo")
+    receipt = await gate.submit(asks(note, "n1", Actor(kind="system", id="desk")))
+    assert (receipt.status, posted) == ("unknown", ["resumo"])
+    assert [r.status for r in await gate.recover()] == ["unknown"], "while it is stopped it waits"
+    ((kill_id,),) = await bench.rows("select id from kill_switches")
+    assert (await gate.resume(str(kill_id), ANA)).ok
+    assert [r.status for r in await gate.recover()] == ["done"]
+
+
+async def test_who_presses_a_stop_that_stands_already_has_pressed_it(bench: Bench) -> None:
+    """Rui presses while somebody is about to lift what Ana had set: that somebody has not seen Rui's."""
+    await bench.running(amount="100")
+    assert (await bench.gate.kill("all", None, ANA, "um")).message.id == "gate.killed"
+    ((anas,),) = await bench.rows("select id from kill_switches")
+    assert (await bench.gate.kill("all", None, ANA, "um")).message.id == "gate.already_killed"
+    assert (await bench.gate.kill("all", None, RUI, "dois")).message.id == "gate.killed"
+    lifted = await bench.gate.resume(str(anas), ANA)
+    assert (lifted.ok, lifted.message.id) == (False, "gate.stop_gone")
+    assert (await bench.submit(budget("110"), "k1")).status == "refused"
+    in_force = "select id, set_by, reason from kill_switches where lifted_at is null"
+    ((ruis, by, reason),) = await bench.rows(in_force)
+    assert (by, reason) == (str(RUI), "dois")
+    assert await bench.rows("select payload ->> 'replaces' from audit_log where kind = 'kill.set' order by seq") == [
+        (None,),
+        (str(anas),),
+    ]
+    assert (await bench.gate.resume(str(ruis), ANA)).ok
+    assert await bench.rows(in_force) == []
+    assert (await bench.submit(budget("110"), "k2")).status == "done"
+
+
+async def test_a_stop_pressed_while_the_same_one_is_being_lifted_is_in_force(bench: Bench) -> None:
+    assert (await bench.gate.kill("all", None, ANA, "um")).ok
+    ((anas,),) = await bench.rows("select id from kill_switches")
+    async with bench.books.transaction() as tx:
+        assert await tx.lift_kill(str(anas), str(ANA), bench.clock.now())
+        pressing = asyncio.create_task(bench.beside().gate.kill("all", None, RUI, "dois"))
+        done, _ = await asyncio.wait([pressing], timeout=0.2)
+        assert not done, "it waits for what becomes of the other one"
+    assert (await pressing).message.id == "gate.killed"
+    assert await bench.rows("select set_by from kill_switches where lifted_at is null") == [(str(RUI),)]
 
 
 async def test_authorised_but_forgotten_action_is_judged_again(bench: Bench) -> None:

@@ -47,7 +47,7 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
     # outage parks it too, and `recover` brings it after.
     spends = isinstance(record.action, CAMPAIGN)
     patient = repeatable(record.action) and not spends
-    doubt = (record.attempts > 1 and before) or patient
+    doubt = record.attempts > 1 and before
     for attempt in range(ATTEMPTS):
         last = attempt == ATTEMPTS - 1
         try:
@@ -55,8 +55,7 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
             return await close(core, record, "done", result=result)
         except Killed as stop:
             error = Message(id="gate.cancelled", params={"reason": str(stop)})
-            unsure = doubt and not patient
-            return await (_park(core, record, error) if unsure else close(core, record, "cancelled", error=error))
+            return await (_park(core, record, error) if doubt else close(core, record, "cancelled", error=error))
         except UnknownOutcome as lost:
             doubt = True
             error = Message(id="gate.unknown", params={"vendor": lost.vendor, "detail": lost.detail})
@@ -66,14 +65,14 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
             wait = getattr(weather, "retry_after", 0.0)
             if last or wait > 5:
                 error = Message(id="gate.unavailable", params={"vendor": weather.vendor, "detail": weather.detail})
-                return await (_park(core, record, error) if doubt else close(core, record, "failed", error=error))
+                return await (_park(core, record, error) if doubt or patient else close(core, record, "failed", error=error))
         except VendorError as refusal:
             error = Message(
                 id="gate.vendor_refused",
                 params={"vendor": refusal.vendor, "detail": refusal.detail, "code": refusal.code or ""},
             )
             # A platform's no to the second try says nothing of the first: what spends stays in doubt until it was looked up.
-            unsure = doubt and (spends or not isinstance(refusal, Refused))
+            unsure = (doubt or patient) and (spends or not isinstance(refusal, Refused))
             return await (_park(core, record, error) if unsure else close(core, record, "failed", error=error))
         await core.sleep(0.2 * 2**attempt * (0.5 + core.chance.random()))
     raise AssertionError("unreachable: the last attempt returns")

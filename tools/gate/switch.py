@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from knowledge.domain.action import Actor, Platform
 from knowledge.domain.books import GateTx
@@ -31,12 +31,31 @@ async def kill(core: Core, scope: Scope, target: str | None, actor: Actor, reaso
                 return no("gate.kill_unknown", scope=scope, target=target, known=known)
             target = found[0]
         stop = KillSwitch(id=str(uuid.uuid4()), scope=scope, target=target or None, reason=reason, set_by=str(actor), set_at=now)
-        if not await tx.add_kill(stop):
+        replaced = await _added(tx, stop)
+        if replaced is stop:
             return Outcome(ok=True, status="killed", message=Message(id="gate.already_killed", params={"scope": scope}))
-        payload = {"kill_id": stop.id, "scope": scope, "target": target, "reason": reason}
+        payload: dict[str, Any] = {"kill_id": stop.id, "scope": scope, "target": target, "reason": reason}
+        if replaced is not None:
+            payload["replaces"] = replaced.id
         await tx.audit("kill.set", str(actor), now, payload)
         await tx.emit("kill.set", now, payload | {"actor": str(actor)})
     return Outcome(ok=True, status="killed", message=Message(id="gate.killed", params={"scope": scope, "target": target or ""}))
+
+
+async def _added(tx: GateTx, stop: KillSwitch) -> KillSwitch | None:
+    """Sets the stop. Returns the other person's that it took the place of; the stop itself when they had set it already.
+
+    Who presses it wants it in force from now on: somebody who lifts, in that moment, the stop that they saw has not seen this one.
+    """
+    while not await tx.add_kill(stop):
+        standing = next((k for k in await tx.kills() if (k.scope, k.target) == (stop.scope, stop.target)), None)
+        if standing is None:
+            continue  # lifted just now
+        if standing.set_by == stop.set_by:
+            return stop
+        if await tx.lift_kill(standing.id, stop.set_by, stop.set_at) and await tx.add_kill(stop):
+            return standing
+    return None
 
 
 async def _found(tx: GateTx, scope: Scope, wanted: str) -> list[str]:
@@ -53,7 +72,7 @@ async def lift(core: Core, kill_id: str, actor: Actor) -> Outcome:
     now = core.clock.now()
     async with core.books.transaction() as tx:
         if not await tx.lift_kill(kill_id, str(actor), now):
-            return no("gate.not_found", action=kill_id)
+            return no("gate.stop_gone", stop=kill_id)
         await tx.audit("kill.lifted", str(actor), now, {"kill_id": kill_id})
         await tx.emit("kill.lifted", now, {"kill_id": kill_id, "actor": str(actor)})
     return Outcome(ok=True, status="resumed", message=Message(id="gate.resumed"))
