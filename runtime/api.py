@@ -190,7 +190,7 @@ def build_api(deps: CockpitDeps, secret: str | None) -> FastAPI:
 
 def shown(desk: Desk, request: Request, row: ActionRow) -> m.ActionOut:
     """A row as the cockpit's card says it."""
-    return m.action_out(cards.card(desk.speaker(request), row))
+    return m.action_out(cards.card(desk.speaker(request), row, desk.web.policy))
 
 
 async def found(desk: Desk, request: Request, person: Person, action_id: str) -> ActionRow:

@@ -100,13 +100,18 @@ class MessageOut(BaseModel):
 
 
 class FindingOut(BaseModel):
-    """One rule's word; `text` ends with what to do. `measured` and `limit` are (name, value) as people read them."""
+    """One rule's word; `text` ends with what to do. `measured` and `limit` are (name, value) as people read them.
+
+    `dial` is the setting in agentos.yaml that moves the limit; `ends` is when the rule lets go by itself.
+    """
 
     rule: str
     answer: Literal["allow", "ask", "refuse"]
     text: str
     measured: tuple[str, str] | None
     limit: tuple[str, str] | None
+    dial: str | None
+    ends: datetime | None
 
 
 class ChangeOut(BaseModel):
@@ -139,6 +144,8 @@ class ActionOut(BaseModel):
     confidence: str | None
     changes: list[ChangeOut]
     findings: list[FindingOut]
+    remedies: list[str]
+    """What a person can do about what stands in the way, in words."""
     passed: int
     evidence: list[dict[str, Any]]
     expected: dict[str, Any] | None
@@ -235,7 +242,7 @@ def message_out(say: Speaker, message: Message) -> MessageOut:
 
 def finding_out(found: cards.Reason) -> FindingOut:
     return FindingOut.model_validate(
-        {"rule": found.rule, "answer": found.answer, "text": found.text, "measured": found.measured, "limit": found.limit}
+        {name: getattr(found, name) for name in ("rule", "answer", "text", "measured", "limit", "dial", "ends")}
     )
 
 
@@ -260,6 +267,7 @@ def action_out(card: cards.Card) -> ActionOut:
         why=card.why, worst=card.worst, otherwise=card.otherwise, needed=card.needed, error=card.error, passed=len(card.passed),
         changes=[ChangeOut(label=d.label, before=d.before, after=d.after, change=d.delta) for d in card.difference],
         findings=[finding_out(one) for one in card.reasons], last_7_days=dict(card.week),
+        remedies=list(card.remedies),
         votes=[VoteOut(by=v.by, role=v.role, at=v.at) for v in row.votes],
     )  # fmt: skip
 

@@ -56,6 +56,9 @@ def test_the_queue_says_rule_number_limit_and_who_must_agree(house: House, api: 
     first = queue["pending"][0]
     asked = next(f for f in first["findings"] if f["rule"] == "approval_above")
     assert (asked["measured"], asked["limit"]) == (["change", "+30%"], ["limit", "20%"])
+    assert (asked["dial"], asked["ends"]) == ("guardrails.financial.approval_above", None)
+    unrun = api("GET", f"/actions/{house.ids['publish']}", token("viewer", decide=False)).json()
+    assert any("R$12.67" in remedy for remedy in unrun["remedies"]), unrun["remedies"]
     assert first["changes"][0] == {"label": "Daily budget", "before": "R$42.00", "after": "R$54.60", "change": "+30%"}
     assert first["exposure"] == {"minor": 1512, "currency": "BRL"} and first["quorum"] == 1 and first["votes"] == []
     assert first["last_7_days"]["Spend"].startswith("R$") and first["expected"]["probability"] == "0.93"
@@ -183,7 +186,7 @@ def test_more_time_withdrawal_undo_and_stops(house: House, api: Call) -> None:
     (stop,) = api("GET", "/kill", manager).json()
     assert stop["set_by"] == f"user:{PEOPLE['manager']}"
     assert api("DELETE", f"/kill/{stop['id']}", manager).json()["status"] == "resumed"
-    problem(api("DELETE", f"/kill/{stop['id']}", manager), 404, "not_found")
+    problem(api("DELETE", f"/kill/{stop['id']}", manager), 404, "stop_gone")
     head = api("GET", "/audit/head", manager).json()
     assert head["seq"] > 5 and len(head["hash"]) == 64
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from psycopg import AsyncCursor
+from sqlalchemy import text
 
 from knowledge.domain.action import Action
 from knowledge.domain.facts import Exposure, Facts
@@ -174,23 +177,31 @@ async def test_the_blacklist_stops_a_publication(bench: Bench, kind: str, value:
     assert bench.ads.count("publish") == 0
 
 
+@contextmanager
+def listening() -> Iterator[list[bytes]]:
+    """Every statement that reaches the driver meanwhile."""
+    execute, seen = AsyncCursor.execute, list[bytes]()
+
+    async def listened(cursor: Any, query: Any, params: Any = None, **more: Any) -> Any:
+        seen.append(query)
+        return await execute(cursor, query, params, **more)
+
+    AsyncCursor.execute = listened  # type: ignore[method-assign, assignment]
+    try:
+        yield seen
+    finally:
+        AsyncCursor.execute = execute  # type: ignore[method-assign]
+
+
 async def test_facts_cost_a_handful_of_journeys_to_the_database(bench: Bench) -> None:
     for number in range(5):
         await bench.running(f"c{number}", "10")
     platform = tuple(await bench.ads.list_campaigns())
     for action in (budget("11", "c1"), publication("new"), pause("c2")):
-        seen: list[str] = []
-
-        def note(_conn: Any, _cursor: Any, statement: str, *_: Any, kept: list[str] = seen) -> None:
-            kept.append(statement)
-
         async with bench.books.transaction() as tx:
-            event.listen(bench.engine.sync_engine, "before_cursor_execute", note)
-            try:
+            with listening() as seen:
                 await tx.ledger_facts(action, BUYER, None, platform, bench.policy, bench.clock.now(), excluding=None)
-            finally:
-                event.remove(bench.engine.sync_engine, "before_cursor_execute", note)
-        assert len(seen) <= 5, "whatever the number of campaigns"
+        assert 1 <= len(seen) <= 5, "whatever the number of campaigns"
 
 
 async def test_stored_facts_come_back_as_they_were(bench: Bench) -> None:
