@@ -167,7 +167,7 @@ class Gate:
             priority="high",
         )
         given = await self.submit(proposal)
-        good = given.status in ("done", "waiting", "unknown")
+        good = given.status in ("done", "authorised", "waiting", "unknown")
         return Outcome(ok=good, status=given.status, message=given.message, findings=given.findings, action_id=given.action_id)
 
     async def undo_batch(self, correlation_id: str, actor: Actor, why: str = "") -> list[Outcome]:
