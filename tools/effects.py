@@ -144,10 +144,25 @@ class Effects:
                 same = campaign.daily_budget == action.daily_budget
                 begun = before is not None and campaign.daily_budget != before
             case PauseCampaign():
-                same = campaign.delivery in ("paused", "archived", "rejected")
+                same = campaign.delivery in ("paused", "archived")  # what was turned down runs again when somebody appeals
             case ResumeCampaign():
                 same = campaign.delivery in ("active", "in_review", "with_issues")
         return Trace(result=_campaign(campaign), begun=True) if same else Trace(begun=begun)
+
+    async def gone(self, action: CampaignChange, refs: Refs) -> bool:
+        """Whether the platform says that the campaign is no more: not in its list, and unknown or archived by its own id. No answer
+        is no proof."""
+        if refs.external_id is None:
+            return False
+        try:
+            ads = self._ads(action.platform)
+            if any(c.external_id == refs.external_id and c.delivery != "archived" for c in await ads.list_campaigns()):
+                return False
+            return (await ads.get_campaign(refs.external_id)).delivery == "archived"
+        except Refused as no:
+            return no.operation != "connect"
+        except VendorError:
+            return False
 
     async def perform(self, action: Action, key: str, refs: Refs) -> dict[str, Any]:
         """Does it, reads it back, and returns what the ledger records. Raises the errors of tools.errors."""

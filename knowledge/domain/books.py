@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
@@ -34,6 +34,10 @@ Status = Literal[
 ]
 FINAL: frozenset[Status] = frozenset({"refused", "suggested", "done", "failed", "rejected", "expired", "cancelled", "replaced"})
 DecisionRole = Literal["manager", "admin"]
+
+
+OVERDUE = timedelta(minutes=15)
+"""No attempt takes so long: whoever still has it then is stuck, and is not let write any more."""
 
 
 class Busy(Exception):
@@ -151,16 +155,30 @@ class GateTx(Protocol):
         """False, and nothing written, when the key is taken: somebody with the same intent was faster by a moment."""
         ...
 
-    async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
-        """Compare-and-set of the status; fields among result, error, facts, verdict, decided_at, not_before, closed_at."""
+    async def change(
+        self, action_id: str, expected: Status, to: Status, *, holder: tuple[str | None, int] | None = None, **fields: Any
+    ) -> bool:
+        """Compare-and-set of the status; fields among result, error, facts, verdict, decided_at, not_before, closed_at.
+
+        `holder`: the executor and attempt that must still have it, so that nobody ends somebody else's attempt. A new `decided_at`
+        makes the decision the latest about its campaign.
+        """
         ...
 
     async def claim(self, action_id: str, expected: Status, *, executor: str, attempts: int, at: datetime) -> bool:
-        """Makes an action `executing`: a compare-and-set like `change`, of which one caller gets True.
+        """Makes an action `executing`, as the attempt of this number: a compare-and-set of which one caller gets True.
 
-        Two writes of one campaign's budget, or of whether it runs, are never on their way at once, and no decision is written over a
-        later one: raises Busy, and the whole transaction with it, where it would be so.
+        Two writes of one campaign's budget, or two starts of it, are never on their way at once, and no decision is written over a
+        later one: raises Busy, and the whole transaction with it, where it would be so. A stop waits for nobody but a later start.
         """
+        ...
+
+    async def may_write(self, action_id: str, executor: str, attempts: int) -> bool:
+        """Whether this attempt still has the action, and no stop of its campaign was decided after a start. Read before every byte."""
+        ...
+
+    async def starting(self, campaign_id: str) -> bool:
+        """Whether a start of the campaign is on its way to the platform."""
         ...
 
     async def reserve(self, record: ActionRecord, now: datetime) -> None:
@@ -192,13 +210,13 @@ class GateTx(Protocol):
 
     async def kills(self) -> tuple[KillSwitch, ...]: ...
     async def add_kill(self, kill: KillSwitch) -> bool:
-        """False, and nothing written, when such a switch is set already: somebody pulled it at the same moment."""
+        """False, and nothing written, when this person has set such a switch already."""
         ...
 
     async def named(self, scope: str, name: str) -> list[str]:
         """Ids of the campaigns (by id, the platform's id or name), conversations or proposing agents and people that a person may mean.
 
-        One that is called exactly so is meant alone. An agent that never proposed anything is known by any name.
+        One that is called exactly so is meant alone. Of agents and people, those who proposed something are known.
         """
         ...
 
@@ -233,8 +251,8 @@ class GateTx(Protocol):
         ...
 
     async def later_change(self, record: ActionRecord, kind: str | None = None) -> ActionRecord | None:
-        """The newest other change of the same campaign, or the newest of a kind, decided after this one that was done or may have been;
-        of one moment, the one recorded later is the later."""
+        """The newest other change of the same campaign, or the newest of a kind, decided after this one that was done or may have been,
+        or is a stop that will be. Decisions are counted as they are taken; clocks play no part."""
         ...
 
     async def batch(self, correlation_id: str) -> list[ActionRecord]:
@@ -251,7 +269,8 @@ class GateTx(Protocol):
         ...
 
     async def stranded(self, executor: str, now: datetime) -> list[str]:
-        """Actions that were authorised, executing or unknown and belong to no living executor but this one."""
+        """Actions that were authorised, executing or unknown and belong to no living executor but this one; stops first, then what
+        else is about campaigns. What has been executing for longer than OVERDUE belongs to nobody any more."""
         ...
 
     async def open_sends(self, conversation_id: str) -> list[ActionRecord]:

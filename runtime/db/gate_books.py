@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform, parse_action
-from knowledge.domain.books import ActionRecord, Busy, Refs, Status, Ticket, Vote
+from knowledge.domain.books import OVERDUE, ActionRecord, Busy, Refs, Status, Ticket, Vote
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import canonical
 from knowledge.domain.facts import (
@@ -132,7 +132,9 @@ class PgGateTx:
             narrower=ticket.narrower,
         )
 
-    async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
+    async def change(
+        self, action_id: str, expected: Status, to: Status, *, holder: tuple[str | None, int] | None = None, **fields: Any
+    ) -> bool:
         columns = {"result", "error", "facts", "verdict", "decided_at", "not_before", "closed_at"}
         unknown = set(fields) - columns
         if unknown:
@@ -142,8 +144,14 @@ class PgGateTx:
         if isinstance(fields.get("verdict"), Verdict):
             values["policy_version"] = fields["verdict"].policy_version
         sets = "".join(f", {name} = :{name}" for name in values)
+        if "decided_at" in values:
+            sets += ", decided_order = nextval('actions_decided')"
+        mine = ""
+        if holder is not None:
+            mine = " and executor is not distinct from :holder and attempts = :attempt"
+            values |= {"holder": holder[0], "attempt": holder[1]}
         count = await self._do(
-            f"update actions set status = :to{sets} where id = :id and status = :expected",
+            f"update actions set status = :to{sets} where id = :id and status = :expected{mine}",
             id=action_id,
             expected=expected,
             to=to,
@@ -159,19 +167,40 @@ class PgGateTx:
         try:
             count = await self._do(
                 "update actions a set status = 'executing', executor = :executor, attempts = :attempts, execution_started_at = :at"
-                " where id = :id and status = :expected and not exists (select 1 from actions later"
-                " where later.campaign_id = a.campaign_id and (later.decided_at, later.seq) > (a.decided_at, a.seq)"
-                " and later.status in ('executing', 'unknown', 'done')"
-                " and (a.kind <> 'campaign.pause' or later.kind = 'campaign.resume'))",
+                " where id = :id and status = :expected and attempts = :attempts - 1 and not exists (select 1 from actions later"
+                f" where {_LATER} and (a.kind <> 'campaign.pause' or later.kind = 'campaign.resume'))"
+                " and not (a.kind in ('campaign.resume', 'campaign.publish') and exists (select 1 from actions stop"
+                " where stop.campaign_id = a.campaign_id and stop.kind = 'campaign.pause' and stop.status = 'executing'))",
                 **fields,
             )
         except IntegrityError as error:
             if isinstance(error.orig, UniqueViolation) and error.orig.diag.constraint_name == "actions_one_write":
                 raise Busy(action_id) from error
             raise
-        if count == 0 and await self._one("select 1 from actions where id = :id and status = :expected", **fields):
+        if count == 0 and await self._one(
+            "select 1 from actions where id = :id and status = :expected and attempts = :attempts - 1", **fields
+        ):
             raise Busy(action_id)
         return count == 1
+
+    async def may_write(self, action_id: str, executor: str, attempts: int) -> bool:
+        found = await self._one(
+            "select 1 from actions a where id = :id and status = 'executing' and executor = :executor and attempts = :attempts"
+            " and not exists (select 1 from actions later where a.kind in ('campaign.resume', 'campaign.publish')"
+            f" and later.kind = 'campaign.pause' and {_LATER})",
+            id=action_id,
+            executor=executor,
+            attempts=attempts,
+        )
+        return found is not None
+
+    async def starting(self, campaign_id: str) -> bool:
+        found = await self._one(
+            "select 1 from actions where campaign_id = :id and status = 'executing'"
+            " and kind in ('campaign.resume', 'campaign.publish') limit 1",
+            id=campaign_id,
+        )
+        return found is not None
 
     async def _remember(self, action_id: str, verdict: Verdict, facts: Facts, verdict_text: str, facts_text: str) -> None:
         """Holds a judgement for the audit row that will tell of it."""
@@ -271,15 +300,19 @@ class PgGateTx:
         count = await self._do(
             "insert into kill_switches (id, scope, target, reason, set_by, set_at)"
             " values (:id, :scope, :target, :reason, :set_by, :set_at)"
-            " on conflict (scope, target) where lifted_at is null do nothing",
+            " on conflict (scope, target, set_by) where lifted_at is null do nothing",
             **(kill.model_dump() | {"target": kill.target or ""}),
         )
         return count == 1
 
     async def named(self, scope: str, name: str) -> list[str]:
         if scope == "agent":
-            return [name]
-        if scope == "conversation":
+            rows = await self._rows(
+                "select distinct case when proposer_id like '{%' then proposer_id::jsonb ->> 'id' else proposer_id end as id"
+                " from actions where proposer_id = :name or proposer_id like '{%' and proposer_id::jsonb ->> 'id' = :name",
+                name=name,
+            )
+        elif scope == "conversation":
             rows = await self._rows("select id::text from conversations where id::text = :name", name=name)
         else:
             rows = await self._rows(
@@ -389,10 +422,8 @@ class PgGateTx:
 
     async def later_change(self, record: ActionRecord, kind: str | None = None) -> ActionRecord | None:
         row = await self._one(
-            "select a.* from actions a, actions own where own.id = :id and a.campaign_id = own.campaign_id"
-            " and (a.decided_at, a.seq) > (own.decided_at, own.seq) and a.status in ('executing', 'unknown', 'done')"
-            " and (cast(:kind as text) is null or a.kind = :kind)"
-            " order by a.decided_at desc, a.seq desc limit 1",
+            f"select later.* from actions a, actions later where a.id = :id and {_LATER}"
+            " and (cast(:kind as text) is null or later.kind = :kind) order by later.decided_order desc limit 1",
             id=record.id,
             kind=kind,
         )
@@ -455,17 +486,19 @@ class PgGateTx:
 
     async def stranded(self, executor: str, now: datetime) -> list[str]:
         rows = await self._rows(
-            "select id, kind, status, executor from actions where status = 'executing' or (status = 'unknown'"
-            " and (attempts < 10 or execution_started_at < :hour_ago) and kind <> 'message.send') or (status = 'authorised' and decided_at < :before)"
-            " order by created_at, seq limit 500",
+            "select id, kind, status, executor, coalesce(execution_started_at < :overdue, false) as overdue from actions"
+            " where status = 'executing' or (status = 'unknown' and (attempts < 10 or execution_started_at < :hour_ago)"
+            " and kind <> 'message.send') or (status = 'authorised' and decided_at < :before)"
+            " order by kind <> 'campaign.pause', kind not like 'campaign.%', created_at, seq limit 500",
             before=now - timedelta(minutes=1),
             hour_ago=now - timedelta(hours=1),
+            overdue=now - OVERDUE,
         )
         found: list[str] = []
         living: dict[str, bool] = {}
         for row in rows:
             owner = row["executor"]
-            if row["status"] == "executing" and owner is not None and owner != executor:
+            if row["status"] == "executing" and not row["overdue"] and owner is not None and owner != executor:
                 if owner not in living:
                     living[owner] = await self.executor_alive(owner)
                 if living[owner]:
@@ -506,6 +539,13 @@ class PgGateBooks:
             kept = await tx.tell_all()
             await tx.live.flush()
         self._law.settle(kept)
+
+
+_LATER = (
+    "later.campaign_id = a.campaign_id and later.decided_order > a.decided_order"
+    " and (later.status in ('executing', 'unknown', 'done') or later.status = 'authorised' and later.kind = 'campaign.pause')"
+)
+"""A decision about the campaign of `a` that came after it and counts: it was done, or may have been, or is a stop that will be."""
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,7 @@ MAY_BECOME: dict[Status | None, frozenset[Status]] = {
     None: frozenset({"refused", "suggested", "waiting", "authorised", "scheduled"}),
     "waiting": frozenset({"waiting", "authorised", "refused", "rejected", "expired", "cancelled", "replaced"}),
     "scheduled": frozenset({"scheduled", "authorised", "waiting", "cancelled"}),
-    "authorised": frozenset({"authorised", "executing", "cancelled"}),
+    "authorised": frozenset({"authorised", "executing", "cancelled", "waiting"}),
     "executing": frozenset({"done", "failed", "unknown", "cancelled"}),
     "unknown": frozenset({"unknown", "executing", "done", "failed"}),
 }
@@ -57,6 +57,8 @@ class Auditor:
             self._judge.breach(f"action {record.id} is {record.status} and holds no room")
         if (record.status == "waiting") != (ticket is not None and ticket.status == "pending"):
             self._judge.breach(f"action {record.id} is {record.status} and its ticket {ticket.status if ticket else 'missing'}")
+        if record.error is not None and record.error.id == "gate.given_up":
+            self._judge.given_up.add(record.id)
         if record.status in FINAL:
             self._judge.told(record.id, record.status)
 
@@ -67,7 +69,8 @@ class Auditor:
                 self._judge.breach(f"action {record.id} ({record.action.kind}) is left {record.status}")
         for row in self._books.rows("campaigns"):
             unit = self._judge.units.get((row["platform"], row["external_id"]))
-            if unit is not None and unit.hand_at is None and unit.budget != row["daily_budget_minor"]:
+            spoken_for = unit is not None and (unit.hand_at is not None or unit.writer in self._judge.given_up)
+            if unit is not None and not spoken_for and unit.budget != row["daily_budget_minor"]:
                 self._judge.breach(f"campaign {row['id']}: ledger {row['daily_budget_minor']}, platform {unit.budget}")
         if self._chain.rows != len(self._books.store.rows("audit")):
             self._judge.breach("the audit chain is shorter than its table")

@@ -79,6 +79,8 @@ class Judge:
         self.kills: list[tuple[str, str | None]] = []
         self.over: dict[str, str] = {}
         """action -> the last word that was told about it"""
+        self.given_up: set[str] = set()
+        """Of these a person said that nothing more is to be done, although nobody knew what had come of them."""
         self.asked: set[str] = set()
         self.asked_for: dict[str, list[Action]] = {}
         """action -> what proposers or editors asked for under this id; more than one when a key was used again at the same moment"""
@@ -172,7 +174,8 @@ class Judge:
             self.breach(f"action {action_id} was {before} and is now said to be {status}")
         if status in final:
             self.over[action_id] = status
-            if status != "done" and self.performed[action_id] and not self._overtaken(action_id):
+            spoken_for = action_id in self.given_up or self._overtaken(action_id)
+            if status != "done" and self.performed[action_id] and not spoken_for:
                 self.breach(f"action {action_id} was performed and is said to be {status}")
         if status == "waiting":
             self.asked.add(action_id)

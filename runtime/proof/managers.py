@@ -72,18 +72,20 @@ class Managers(EpisodeHouse):
         action_id = self._some_id(chance, "waiting")
         if action_id is not None:
             gate = self._gate(chance)
-            await self._no(gate, action_id, gate.reject(action_id, chance.choice(DECIDERS), "não"), "rejected")
+            await self._no(gate, action_id, gate.reject(action_id, chance.choice(DECIDERS), "não"))
 
     async def op_withdraw(self, chance: random.Random) -> None:
         action_id = self._some_id(chance, "scheduled", "scheduled", "waiting")
         if action_id is not None:
             gate = self._gate(chance)
-            await self._no(gate, action_id, gate.withdraw(action_id, chance.choice(DECIDERS), "não"), "cancelled")
+            await self._no(gate, action_id, gate.withdraw(action_id, chance.choice(DECIDERS), "não"))
 
-    async def _no(self, gate: Gate, action_id: str, call: Awaitable[Outcome], status: str) -> None:
+    async def _no(self, gate: Gate, action_id: str, call: Awaitable[Outcome]) -> None:
         outcome: Outcome | None = await self._by(gate, call)
         if outcome is not None and outcome.ok:
-            self._told(action_id, status)
+            if outcome.message.id == "gate.given_up":
+                self.judge.given_up.add(action_id)
+            self._told(action_id, outcome.status)
 
     async def op_edit(self, chance: random.Random) -> None:
         action_id = self._some_id(chance, "waiting")
@@ -184,8 +186,13 @@ class Managers(EpisodeHouse):
         outcome: Outcome | None = await self._by(gate, gate.resume(kill.id, chance.choice(DECIDERS)))
         if outcome is not None and not outcome.ok and (kill.scope, kill.target) not in self.judge.kills:
             self.judge.kills.append((kill.scope, kill.target))  # nobody lifted it, or somebody pressed it again
-        # A kill that was told "it is set already" at the same moment was set before it was lifted.
+        # A kill that was told "it is set already" at the same moment was set before it was lifted; another person's stands.
         self._forget_lifted()
+        told = (kill.scope, kill.target)
+        if told not in self.judge.kills and any(
+            (row["kill"].scope, row["kill"].target) == told and row["lifted_at"] is None for row in self.books.rows("kills")
+        ):
+            self.judge.kills.append(told)
 
     def _forget_lifted(self) -> None:
         still = {(row["kill"].scope, row["kill"].target) for row in self.books.rows("kills") if row["lifted_at"] is None}

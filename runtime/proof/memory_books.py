@@ -9,8 +9,21 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform, SendMessage, SetBudget
-from knowledge.domain.books import ActionRecord, Busy, Refs, Status, Ticket
+from knowledge.domain.action import (
+    CAMPAIGN,
+    CONVERSATION,
+    CRM,
+    Action,
+    Actor,
+    GrantAutonomy,
+    PauseCampaign,
+    Platform,
+    PublishCampaign,
+    ResumeCampaign,
+    SendMessage,
+    SetBudget,
+)
+from knowledge.domain.books import OVERDUE, ActionRecord, Busy, Refs, Status, Ticket
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Row, canonical, chain_hash
 from knowledge.domain.fact_building import Windows, campaign_facts
@@ -40,9 +53,15 @@ class Talk:
     desk_conversation: str | None = None
 
 
-def _written(action: Action) -> tuple[str, bool]:
-    """What of which campaign it writes: its budget, or whether it runs."""
-    return getattr(action, "campaign_id", ""), isinstance(action, SetBudget)
+def _written(action: Action) -> tuple[str, bool] | None:
+    """What of which campaign one of its kind writes at a time: its budget, or a start. A stop waits for nobody."""
+    if isinstance(action, SetBudget | PublishCampaign | ResumeCampaign):
+        return action.campaign_id, isinstance(action, SetBudget)
+    return None
+
+
+def _stops(action: Action, campaign_id: str) -> bool:
+    return isinstance(action, PauseCampaign) and action.campaign_id == campaign_id
 
 
 class MemoryTx:
@@ -81,13 +100,16 @@ class MemoryTx:
             update={"attempts": 0, "executor": None, "result": None, "error": None, "execution_started_at": None}
         )
         self.rows.put("actions", record.id, fresh)
+        self.rows.put("decided", record.id, self._books.next_decision())
         self.rows.put("keys", record.key, record.id)
         await self._remember(record.id, record.verdict, record.facts)
         if ticket is not None:
             self.rows.put("tickets", record.id, ticket)
         return True
 
-    async def change(self, action_id: str, expected: Status, to: Status, **fields: Any) -> bool:
+    async def change(
+        self, action_id: str, expected: Status, to: Status, *, holder: tuple[str | None, int] | None = None, **fields: Any
+    ) -> bool:
         unknown = set(fields) - _FIELDS
         if unknown:
             raise TypeError(f"change() cannot set {', '.join(sorted(unknown))}")
@@ -97,9 +119,11 @@ class MemoryTx:
             return False
         await self.rows.lock(("actions", action_id))
         record = self.rows.get("actions", action_id)  # as it is after the wait
-        if record is None or record.status != expected:
+        if record is None or record.status != expected or holder not in (None, (record.executor, record.attempts)):
             return False
         self.rows.put("actions", action_id, record.model_copy(update={"status": to} | fields))
+        if "decided_at" in fields:
+            self.rows.put("decided", action_id, self._books.next_decision())
         if isinstance(fields.get("verdict"), Verdict) and isinstance(fields.get("facts"), Facts):
             await self._remember(action_id, fields["verdict"], fields["facts"])
         return True
@@ -110,22 +134,46 @@ class MemoryTx:
         if record is None or record.status != expected:
             return False
         await self.rows.lock(("actions", action_id))
-        if isinstance(record.action, CAMPAIGN):
-            await self.rows.lock(("one write", _written(record.action)))
+        what = _written(record.action)
+        if what is not None:
+            await self.rows.lock(("one write", what))
         record = self.rows.get("actions", action_id)  # as it is after the wait
-        if record is None or record.status != expected:
+        if record is None or (record.status, record.attempts) != (expected, attempts - 1):
             return False
         if isinstance(record.action, CAMPAIGN):
             contrary = "campaign.resume" if record.action.kind == "campaign.pause" else None
-            if self._later(record, contrary) is not None or self._in_front(record, _written(record.action)):
+            if self._later(record, contrary) is not None or self._in_front(record, what):
                 raise Busy(action_id)
         started = {"executor": executor, "attempts": attempts, "execution_started_at": at}
         self.rows.put("actions", action_id, record.model_copy(update={"status": "executing"} | started))
         return True
 
-    def _in_front(self, record: ActionRecord, what: tuple[str, bool]) -> bool:
+    def _in_front(self, record: ActionRecord, what: tuple[str, bool] | None) -> bool:
+        """Whether what it would write is being written; or, of a start, the campaign is being stopped."""
+        if what is None:
+            return False
+        campaign, budget = what
         return any(
-            a.status == "executing" and a.id != record.id and isinstance(a.action, CAMPAIGN) and _written(a.action) == what
+            a.status == "executing"
+            and a.id != record.id
+            and (_written(a.action) == what or (not budget and _stops(a.action, campaign)))
+            for a in self.rows.scan("actions")
+        )
+
+    async def may_write(self, action_id: str, executor: str, attempts: int) -> bool:
+        await self.rows.step()
+        record: ActionRecord | None = self.rows.get("actions", action_id)
+        if record is None or (record.status, record.executor, record.attempts) != ("executing", executor, attempts):
+            return False
+        starts = isinstance(record.action, PublishCampaign | ResumeCampaign)
+        return not starts or self._later(record, "campaign.pause") is None
+
+    async def starting(self, campaign_id: str) -> bool:
+        await self.rows.step()
+        return any(
+            a.status == "executing"
+            and isinstance(a.action, PublishCampaign | ResumeCampaign)
+            and a.action.campaign_id == campaign_id
             for a in self.rows.scan("actions")
         )
 
@@ -241,8 +289,9 @@ class MemoryTx:
 
     async def add_kill(self, kill: KillSwitch) -> bool:
         await self.rows.step()
-        await self.rows.lock(("kill", kill.scope, kill.target))
-        if any((k.scope, k.target) == (kill.scope, kill.target) for k in self._kills()):
+        wanted = (kill.scope, kill.target, kill.set_by)
+        await self.rows.lock(("kill", *wanted))
+        if any((k.scope, k.target, k.set_by) == wanted for k in self._kills()):
             return False
         self.rows.put("kills", kill.id, {"kill": kill, "lifted_by": None, "lifted_at": None})
         return True
@@ -250,7 +299,7 @@ class MemoryTx:
     async def named(self, scope: str, name: str) -> list[str]:
         await self.rows.step()
         if scope == "agent":
-            return [name]
+            return [name] if any(a.proposer.id == name for a in self.rows.scan("actions")) else []
         if scope == "conversation":
             return [name] if self.rows.get("conversations", name) is not None else []
         asked = {name for a in self.rows.scan("actions") if getattr(a.action, "campaign_id", None) == name}
@@ -325,16 +374,21 @@ class MemoryTx:
 
     def _later(self, record: ActionRecord, kind: str | None) -> ActionRecord | None:
         campaign = getattr(record.action, "campaign_id", None)
-        order = {a.id: (a.decided_at, place) for place, a in enumerate(self.rows.scan("actions"))}
+        own = self._decision(record)
         found = [
             a
             for a in self.rows.scan("actions")
             if getattr(a.action, "campaign_id", None) == campaign
-            and a.status in ("executing", "unknown", "done")
-            and order[a.id] > order[record.id]
+            and (a.status in ("executing", "unknown", "done") or (a.status == "authorised" and isinstance(a.action, PauseCampaign)))
+            and self._decision(a) > own
             and kind in (None, a.action.kind)
         ]
-        return max(found, key=lambda a: order[a.id], default=None)
+        return max(found, key=self._decision, default=None)
+
+    def _decision(self, record: ActionRecord) -> int:
+        place = self.rows.get("decided", record.id)
+        assert isinstance(place, int), "every action has been decided about"
+        return place
 
     async def batch(self, correlation_id: str) -> list[ActionRecord]:
         await self.rows.step()
@@ -379,7 +433,8 @@ class MemoryTx:
         found: list[ActionRecord] = []
         for a in self.rows.scan("actions"):
             if a.status == "executing":
-                if a.executor in (None, executor) or a.executor not in self._books.living:
+                overdue = a.execution_started_at is not None and a.execution_started_at < now - OVERDUE
+                if overdue or a.executor in (None, executor) or a.executor not in self._books.living:
                     found.append(a)
             elif a.status == "unknown":
                 started = a.execution_started_at
@@ -388,7 +443,8 @@ class MemoryTx:
                     found.append(a)
             elif a.status == "authorised" and a.decided_at < now - timedelta(minutes=1):
                 found.append(a)
-        return [a.id for a in sorted(found, key=lambda a: a.created_at)[:500]]
+        first = sorted(found, key=lambda a: (a.action.kind != "campaign.pause", not isinstance(a.action, CAMPAIGN), a.created_at))
+        return [a.id for a in first[:500]]
 
     async def open_sends(self, conversation_id: str) -> list[ActionRecord]:
         await self.rows.step()
@@ -426,6 +482,12 @@ class MemoryBooks:
         self.living: set[str] = set()
         self.journal: list[tuple[str, Status | None, Status]] = []
         """(action, status before, status after) of every committed change, in order; for judges."""
+        self._decisions = 0
+
+    def next_decision(self) -> int:
+        """The place of a decision among all of them: a sequence, which no transaction rolls back."""
+        self._decisions += 1
+        return self._decisions
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTx]:

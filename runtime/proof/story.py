@@ -41,7 +41,7 @@ SIZES, OFTEN = (1, 2, 4, 8), (15, 35, 35, 15)
 NEWS = """
 select a.id::text, a.status, a.args, a.proposer_kind, a.proposer_id, a.fingerprint, a.undo_of,
   (a.facts ->> 'now')::timestamptz as judged_at, a.decided_at, p.edited_from::text,
-  p.edited_by, p.narrower, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon
+  p.edited_by, p.narrower, a.error ->> 'id' as error, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon
 from actions a left join approvals p on p.action_id = a.id where a.xmin::text::bigint >= %(horizon)s
 """
 """Actions that a transaction has written which was not over at the last look (`horizon`)."""
@@ -279,6 +279,8 @@ class Story:
                 self.judge.asked.add(ident)
                 self.judge.until.setdefault(ident, self.clock.now() + self.policy.approval_time)
             self.status[ident] = after
+            if row["error"] == "gate.given_up":
+                self.judge.given_up.add(ident)
             if after in FINAL:
                 self._over.append(ident)
         self._open_kills = [(row["id"], row["scope"], row["target"] or None) for row in await self._rows(STOPS)]

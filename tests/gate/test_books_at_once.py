@@ -11,7 +11,7 @@ from knowledge.domain.action import Action, MarkRead, ResumeCampaign
 from knowledge.domain.books import ActionRecord, Busy, GateTx, Status
 from tests.conftest import START
 from tests.gate.books_pair import Shelf, a_kill, look, put, record, status, waits
-from tests.gate.house import budget, pause
+from tests.gate.house import budget, pause, publication
 
 RESUME = ResumeCampaign(platform="meta", campaign_id="pia-meta")
 MESSAGE = MarkRead(conversation_id="talk", external_id="w1")
@@ -165,9 +165,7 @@ def later(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize(
-    "first, second", [(budget("110"), budget("120")), (pause(), RESUME), (RESUME, pause()), (pause(), pause())]
-)
+@pytest.mark.parametrize("first, second", [(budget("110"), budget("120")), (pause(), RESUME), (RESUME, RESUME)])
 async def test_a_second_write_of_the_same_thing_waits(shelf: Shelf, first: Action, second: Action) -> None:
     one, other = await put(shelf, record(first, "k1")), await put(shelf, record(second, "k2", at=later(1)))
     assert await claim(shelf, one)
@@ -182,12 +180,61 @@ async def test_a_second_write_of_the_same_thing_waits(shelf: Shelf, first: Actio
 
 @pytest.mark.parametrize(
     "first, second",
-    [(budget("110"), pause()), (pause(), budget("90")), (budget("110"), budget("110", "another")), (pause(), MESSAGE)],
+    [
+        (budget("110"), pause()),
+        (pause(), budget("90")),
+        (RESUME, pause()),
+        (pause(), pause()),
+        (budget("110"), budget("110", "another")),
+        (pause(), MESSAGE),
+    ],
 )
-async def test_another_thing_does_not_wait(shelf: Shelf, first: Action, second: Action) -> None:
-    one, other = await put(shelf, record(first, "k1")), await put(shelf, record(second, "k2", at=later(1)))
+async def test_another_thing_does_not_wait_and_a_stop_waits_for_nobody(shelf: Shelf, first: Action, second: Action) -> None:
+    one = await put(shelf, record(first, "k1"))
     assert await claim(shelf, one)
+    other = await put(shelf, record(second, "k2", at=later(1)))
     assert await claim(shelf, other)
+
+
+async def test_only_who_has_the_attempt_may_write_and_end_it(shelf: Shelf) -> None:
+    one = await put(shelf, record(budget("110"), "k1"))
+    assert await claim(shelf, one, "first")
+    assert await look(shelf, lambda tx: tx.may_write(one.id, "first", 1))
+    assert not await look(shelf, lambda tx: tx.may_write(one.id, "other", 1))
+    await look(shelf, lambda tx: tx.change(one.id, "executing", "unknown", holder=("first", 1)))
+    assert not await look(shelf, lambda tx: tx.may_write(one.id, "first", 1))
+    assert not await look(shelf, lambda tx: tx.claim(one.id, "unknown", executor="third", attempts=3, at=START)), (
+        "it was not seen last"
+    )
+    assert await look(shelf, lambda tx: tx.claim(one.id, "unknown", executor="first", attempts=2, at=START))
+    for holder in (("first", 1), ("other", 2), (None, 2)):
+        assert not await look(shelf, lambda tx, holder=holder: tx.change(one.id, "executing", "failed", holder=holder))
+    assert await look(shelf, lambda tx: tx.change(one.id, "executing", "done", holder=("first", 2)))
+
+
+@pytest.mark.parametrize("start", [RESUME, publication("pia-meta", "40")])
+async def test_a_start_writes_nothing_more_once_a_stop_was_decided(shelf: Shelf, start: Action) -> None:
+    one = await put(shelf, record(start, "k1"))
+    assert not await look(shelf, lambda tx: tx.starting("pia-meta"))
+    assert await claim(shelf, one)
+    assert await look(shelf, lambda tx: tx.starting("pia-meta"))
+    assert await look(shelf, lambda tx: tx.may_write(one.id, "w", 1))
+    stop = await put(shelf, record(pause(), "k2", "authorised", at=later(1)))
+    assert not await look(shelf, lambda tx: tx.may_write(one.id, "w", 1))
+    await look(shelf, lambda tx: tx.change(stop.id, "authorised", "cancelled"))
+    assert await look(shelf, lambda tx: tx.may_write(one.id, "w", 1))
+
+
+async def test_what_was_decided_anew_is_the_later_whatever_the_clocks_say(shelf: Shelf) -> None:
+    """The clock of the machine that decided second is an hour behind."""
+    raised = await put(shelf, record(budget("110"), "k1", "waiting", at=later(3600)))
+    await put(shelf, record(budget("90"), "k2", "done", at=later(0)))
+    await look(shelf, lambda tx: tx.change(raised.id, "waiting", "authorised"))
+    with pytest.raises(Busy):
+        await claim(shelf, raised)
+    again = await put(shelf, record(budget("120"), "k3", "waiting", at=later(-3600)))
+    await look(shelf, lambda tx: tx.change(again.id, "waiting", "authorised", decided_at=later(-3000)))
+    assert await claim(shelf, again)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -231,8 +278,6 @@ async def test_no_decision_goes_out_after_a_later_one(
     assert await claim(shelf, other)
     if by != "executing":
         await look(shelf, lambda tx: tx.change(other.id, "executing", by))
-    elif older.kind == newer.kind == "campaign.pause":
-        overtaken = True  # not overtaken, but behind it
     if overtaken:
         with pytest.raises(Busy):
             await claim(shelf, one)

@@ -153,38 +153,44 @@ async def test_a_note_that_may_have_left_before_the_stop_is_not_called_off(bench
     assert [r.status for r in await gate.recover()] == ["done"]
 
 
-async def test_who_presses_a_stop_that_stands_already_has_pressed_it(bench: Bench) -> None:
-    """Rui presses while somebody is about to lift what Ana had set: that somebody has not seen Rui's."""
+async def test_a_stop_is_its_persons_and_lifting_anothers_does_not_lift_it(bench: Bench) -> None:
     await bench.running(amount="100")
-    assert (await bench.gate.kill("all", None, ANA, "um")).message.id == "gate.killed"
-    ((anas,),) = await bench.rows("select id from kill_switches")
-    assert (await bench.gate.kill("all", None, ANA, "um")).message.id == "gate.already_killed"
-    assert (await bench.gate.kill("all", None, RUI, "dois")).message.id == "gate.killed"
-    lifted = await bench.gate.resume(str(anas), ANA)
-    assert (lifted.ok, lifted.message.id) == (False, "gate.stop_gone")
-    assert (await bench.submit(budget("110"), "k1")).status == "refused"
-    in_force = "select id, set_by, reason from kill_switches where lifted_at is null"
-    ((ruis, by, reason),) = await bench.rows(in_force)
-    assert (by, reason) == (str(RUI), "dois")
-    assert await bench.rows("select payload ->> 'replaces' from audit_log where kind = 'kill.set' order by seq") == [
-        (None,),
-        (str(anas),),
-    ]
-    assert (await bench.gate.resume(str(ruis), ANA)).ok
-    assert await bench.rows(in_force) == []
+    assert (await bench.gate.kill("all", None, ANA, "teste")).message.id == "gate.killed"
+    assert (await bench.gate.kill("all", None, ANA, "teste")).message.id == "gate.already_killed"
+    assert (await bench.gate.kill("all", None, RUI, "fraude")).message.id == "gate.killed"
+    stops = dict(await bench.rows("select set_by, id::text from kill_switches where lifted_at is null"))
+    assert (await bench.gate.resume(stops[str(ANA)], ANA)).ok
+    again = await bench.gate.resume(stops[str(ANA)], RUI)
+    assert (again.ok, again.message.id) == (False, "gate.stop_gone")
+    refused = await bench.submit(budget("110"), "k1")
+    assert (refused.status, "fraude" in str(refused.findings[0].message.params)) == ("refused", True)
+    assert (await bench.gate.resume(stops[str(RUI)], ANA)).ok
     assert (await bench.submit(budget("110"), "k2")).status == "done"
 
 
-async def test_a_stop_pressed_while_the_same_one_is_being_lifted_is_in_force(bench: Bench) -> None:
-    assert (await bench.gate.kill("all", None, ANA, "um")).ok
-    ((anas,),) = await bench.rows("select id from kill_switches")
-    async with bench.books.transaction() as tx:
-        assert await tx.lift_kill(str(anas), str(ANA), bench.clock.now())
-        pressing = asyncio.create_task(bench.beside().gate.kill("all", None, RUI, "dois"))
-        done, _ = await asyncio.wait([pressing], timeout=0.2)
-        assert not done, "it waits for what becomes of the other one"
-    assert (await pressing).message.id == "gate.killed"
-    assert await bench.rows("select set_by from kill_switches where lifted_at is null") == [(str(RUI),)]
+@pytest.mark.parametrize("name, known", [("media_buyer", True), ("nova@example.com", True), ("nobody", False)])
+async def test_a_stop_of_an_agent_names_one_that_is_there(bench: Bench, name: str, known: bool) -> None:
+    outcome = await bench.gate.kill("agent", name, ANA, "x")
+    assert outcome.ok is known
+    assert known or "media_buyer" in outcome.message.params["known"]
+
+
+async def test_yes_and_stop_at_once_end_in_one_of_two_ways(bench: Bench) -> None:
+    """Whichever comes first: the change is done before the stop, or it is not done at all and its room is free."""
+    for number in range(6):
+        await bench.running(f"c{number}", "10")
+        asked = await bench.submit(budget("13", f"c{number}"), f"r{number}")
+        assert asked.status == "waiting"
+        bench.ads.calls.clear()
+        yes, stop = await asyncio.gather(
+            bench.gate.approve(asked.action_id, ANA), bench.beside().gate.kill("all", None, RUI, "para")
+        )
+        record, written = await bench.action(asked.action_id), bench.ads.count("set_daily_budget")
+        assert stop.ok
+        assert (record.status, written) in (("done", 1), ("cancelled", 0), ("refused", 0)), (yes, record.status, written)
+        assert "held" not in (await bench.held()).values()
+        ((stop_id,),) = await bench.rows("select id from kill_switches where lifted_at is null")
+        assert (await bench.gate.resume(str(stop_id), RUI)).ok
 
 
 async def test_authorised_but_forgotten_action_is_judged_again(bench: Bench) -> None:

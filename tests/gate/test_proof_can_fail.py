@@ -34,7 +34,7 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
     "what was overtaken is sent again": (care, "if later is not None:", "if False:", "is left"),
     "an unread platform is no matter": (core, "facts.unreadable + look.unreadable + strange", "facts.unreadable", "could not be read"),
     "other platforms are not read": (effects, "if isinstance(action, SPENDING):", "if False:", "cap"),
-    "what was left behind is not judged anew": (care, 'if record.status == "authorised" or campaign:', "if False:", "is left"),
+    "what was left behind is not judged anew": (care, 'if record.status == "authorised" or looked:', "if False:", "is left"),
     "a rule that raises allows": (guardrails, 'finding("rule_failed", "refuse"', 'finding("rule_failed", "allow"', "raised and the action is"),
     "a day that nobody has read is free": (exposure, "+ assumed[0]", "", "weekly cap"),
     "the daily cap is not kept": (daily_cap, 'else "refuse"', 'else "allow"', "daily cap"),

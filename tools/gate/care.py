@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from knowledge.domain.action import CAMPAIGN, PauseCampaign, PublishCampaign
-from knowledge.domain.books import ActionRecord, GateTx, Status
+from knowledge.domain.action import CAMPAIGN, PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
+from knowledge.domain.books import ActionRecord, GateTx, Status, Ticket
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.verdict import Verdict
 from tools.effects import Trace
 from tools.errors import VendorError
-from tools.gate import people
+from tools.gate import people, requests
 from tools.gate.answers import Receipt, receipt
 from tools.gate.core import Core, Look
 from tools.gate.performing import close, execute
 from tools.guardrails import kill_switch
+from tools.guardrails.exchange_rate import in_policy_currency
 
 SETTLE = timedelta(minutes=2)
 """A creation whose answer was lost is not sent again before this: the platforms' lists lag behind what they made."""
@@ -30,13 +32,16 @@ async def expire_due(core: Core) -> int:
     now, count = core.clock.now(), 0
     async with core.books.transaction() as tx:
         due = await tx.due_tickets(now)
+    faults: list[Exception] = []
     for action_id in due:
-        async with core.books.transaction() as tx:
-            record = await tx.action(action_id, lock=True)
-            ticket = await tx.ticket(action_id, lock=True)
-            if record and ticket and ticket.status == "pending" and ticket.expires_at <= now:
-                await people.expire(core, tx, record, ticket, now)
-                count += 1
+        with _apart(faults):
+            async with core.books.transaction() as tx:
+                record = await tx.action(action_id, lock=True)
+                ticket = await tx.ticket(action_id, lock=True)
+                if record and ticket and ticket.status == "pending" and ticket.expires_at <= now:
+                    await people.expire(core, tx, record, ticket, now)
+                    count += 1
+    _tell(faults)
     return count
 
 
@@ -44,10 +49,12 @@ async def release_due(core: Core) -> int:
     """Ends every grace whose time is over. Returns how many actions were released, asked for or cancelled by it."""
     async with core.books.transaction() as tx:
         due = await tx.due_actions(core.clock.now())
-    count = 0
+    count, faults = 0, list[Exception]()
     for action_id in due:
-        answer = await people.release(core, action_id, "system:clock", early=False)
-        count += answer.status != "scheduled"
+        with _apart(faults):
+            answer = await people.release(core, action_id, "system:clock", early=False)
+            count += answer.status != "scheduled"
+    _tell(faults)
     return count
 
 
@@ -55,11 +62,27 @@ async def recover(core: Core) -> list[Receipt]:
     """Finishes what dead processes left: executing becomes unknown and is looked up; what is still to leave is judged anew."""
     async with core.books.transaction() as tx:
         stranded = await tx.stranded(core.executor, core.clock.now())
-    receipts: list[Receipt] = []
+    receipts, faults = list[Receipt](), list[Exception]()
     for action_id in stranded:
-        with suppress(LookupError):
+        with _apart(faults):
             receipts.append(await recover_one(core, action_id))
+    _tell(faults)
     return receipts
+
+
+@contextmanager
+def _apart(faults: list[Exception]) -> Generator[None]:
+    """What goes wrong with one action keeps no other one waiting."""
+    try:
+        yield
+    except Exception as fault:
+        faults.append(fault)
+
+
+def _tell(faults: list[Exception]) -> None:
+    """Everything else is done; that something went wrong is still told to who runs the round."""
+    if faults:
+        raise ExceptionGroup("some actions could not be taken further", faults)
 
 
 async def looked_into(core: Core, action_id: str) -> Receipt | None:
@@ -94,12 +117,13 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
             await core.note(tx, "action.unknown", record, core.executor, now)
     if record.status not in ("authorised", "unknown"):
         return receipt(record)  # somebody else brought it to its end meanwhile
-    campaign, begun = isinstance(record.action, CAMPAIGN), False
-    if record.status == "unknown" and campaign:
+    begun, looked = False, record.status == "unknown" and isinstance(record.action, CAMPAIGN)
+    if looked:
         try:
             trace = await _trace(core, record)
         except VendorError:
-            return receipt(record)  # it stays unknown, and its room reserved, until the platform can be read
+            # It stays unknown, and its room reserved, until the platform can be read, or says that the campaign is no more.
+            return await _gone(core, record) or receipt(record)
         if trace.result is not None:
             return await close(core, record, "done", result=trace.result, before="unknown")
         if trace.changed is not None:  # what was half made is another campaign by now: switching it on is nobody's decision
@@ -111,11 +135,11 @@ async def recover_one(core: Core, action_id: str) -> Receipt:
             return receipt(record)
     if record.status == "unknown" and await _stopped(core, record):
         return receipt(record)  # sending is stopped; it waits with its room held, without using up its attempts
-    if record.status == "authorised" or campaign:
-        ended = await _judged_anew(core, record)
+    if record.status == "authorised" or looked:
+        ended = await _judged_anew(core, record, begun)
         if ended is not None:
-            return ended
-    return await execute(core, action_id, looked=campaign, doubt=begun or not campaign)
+            return await _gone(core, record) or ended if ended.status == record.status else ended
+    return await execute(core, action_id, looked=looked, doubt=begun or not looked)
 
 
 async def _stopped(core: Core, record: ActionRecord) -> bool:
@@ -132,16 +156,35 @@ async def _trace(core: Core, record: ActionRecord) -> Trace:
     return await core.effects.found(record.action, record.key, refs, before)
 
 
-async def _judged_anew(core: Core, record: ActionRecord) -> Receipt | None:
+async def _gone(core: Core, record: ActionRecord) -> Receipt | None:
+    """Ends what is about a campaign that the platform does not have any more. None while it has it, or cannot say."""
+    action = record.action
+    if not isinstance(action, SetBudget | PauseCampaign | ResumeCampaign):
+        return None
+    async with core.books.transaction() as tx:
+        refs = await tx.refs(action)
+    if not await core.effects.gone(action, refs):
+        return None
+    now = core.clock.now()
+    async with core.books.transaction() as tx:
+        await core.lock(tx, action)
+        locked = await tx.action(record.id, lock=True)
+        if locked is None or (locked.status, locked.attempts) != (record.status, record.attempts):
+            return receipt(locked or record)
+        return await _given_up(core, tx, locked, Message(id="gate.campaign_gone"), now)
+
+
+async def _judged_anew(core: Core, record: ActionRecord, begun: bool) -> Receipt | None:
     """Judges what did not leave at once on what is so by now, and ends it when the law, or a later decision, says otherwise.
 
     None when it may leave: on this verdict, with room for it. While the platform cannot be read it stays as it is, its room held.
+    `begun`: half of it is there already.
     """
 
     async def anew(tx: GateTx, look: Look) -> Receipt | None:
         now, locked = core.clock.now(), await tx.action(record.id, lock=True)
-        if locked is None or locked.status != record.status:
-            return receipt(locked or record)
+        if locked is None or (locked.status, locked.attempts) != (record.status, record.attempts):
+            return receipt(locked or record)  # somebody else had it meanwhile: what was looked at is no longer all there is
         # Only a start takes a stop back: that a budget was set since does not make a stop wrong.
         contrary = "campaign.resume" if isinstance(locked.action, PauseCampaign) else None
         later = await tx.later_change(locked, contrary) if isinstance(locked.action, CAMPAIGN) else None
@@ -153,7 +196,10 @@ async def _judged_anew(core: Core, record: ActionRecord) -> Receipt | None:
         if any(f.rule == "facts_readable" and f.answer == "refuse" for f in verdict.findings):
             return receipt(locked)
         seen: dict[str, Any] = {"facts": facts, "verdict": verdict}
-        if not await _lawful(tx, locked, verdict):
+        ticket = await tx.ticket(record.id)
+        if verdict.answer == "ask" and ticket is None and locked.status == "authorised":
+            return await _asked(core, tx, locked.model_copy(update=seen), now)  # it never left, and a person can still say yes
+        if not _lawful(core, locked, facts, verdict, ticket, begun):
             error = Message(id="gate.no_longer", params={"rules": ", ".join(f.rule for f in verdict.reasons)})
             return await _given_up(core, tx, locked, error, now, **seen)
         # It leaves on this verdict: this is what the record says, and the room is that of the budget just read.
@@ -178,8 +224,26 @@ async def _given_up(
     return receipt(given_up)
 
 
-async def _lawful(tx: GateTx, record: ActionRecord, verdict: Verdict) -> bool:
-    """Allowed, or asked for and already approved."""
-    ticket = await tx.ticket(record.id)
-    approved = ticket is not None and ticket.status == "approved"
-    return verdict.answer == "allow" or (verdict.answer == "ask" and approved)
+async def _asked(core: Core, tx: GateTx, record: ActionRecord, now: datetime) -> Receipt:
+    """What was allowed, had to wait, and is a manager's to decide by now."""
+    waiting = record.model_copy(update={"status": "waiting"})
+    await tx.change(record.id, "authorised", "waiting", facts=record.facts, verdict=record.verdict)
+    await tx.settle(record.id, kept=False, now=now)
+    await tx.open_ticket(waiting, requests.request(waiting, core.policy(), now, priority="normal"))
+    await core.note(tx, "action.waiting", waiting, core.executor, now)
+    return receipt(waiting)
+
+
+def _lawful(
+    core: Core, record: ActionRecord, facts: Facts, verdict: Verdict, ticket: Ticket | None, begun: bool
+) -> bool:  # fmt: skip
+    """Allowed; or asked for, and approved by enough people for what it is about by now."""
+    if verdict.answer != "ask" or ticket is None or ticket.status != "approved":
+        return verdict.answer == "allow"
+    if begun:
+        return True  # half of it is there: finishing it is what they said yes to
+    if requests.drifted(record.facts, facts):
+        return False
+    people_, least = core.policy().quorum(requests.stake(in_policy_currency(record.action, facts, core.policy()), facts))
+    enough = sum(people.RANK[vote.role] >= people.RANK[least] for vote in ticket.votes)
+    return enough >= max(people_, ticket.quorum)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from knowledge.domain.action import CAMPAIGN, Action, Actor, Platform
-from knowledge.domain.books import ActionRecord, GateBooks, GateTx
+from knowledge.domain.books import OVERDUE, ActionRecord, GateBooks, GateTx
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Spelled
 from knowledge.domain.clock import Clock
@@ -156,6 +156,8 @@ class Core:
         """Whether somebody is at it right now. Of this process itself: a cancelled task leaves its claim behind."""
         if record.status != "executing" or record.executor is None:
             return False
+        if record.execution_started_at is not None and record.execution_started_at < self.clock.now() - OVERDUE:
+            return False  # it is stuck, and may not write any more
         if record.executor == self.executor:
             return record.id in self.in_hand
         return await tx.executor_alive(record.executor)

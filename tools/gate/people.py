@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from knowledge.domain.action import Action, Actor
-from knowledge.domain.books import ActionRecord, DecisionRole, GateTx, Ticket, TicketStatus, Vote
+from knowledge.domain.action import Action, Actor, PauseCampaign, ResumeCampaign, SetBudget
+from knowledge.domain.books import ActionRecord, DecisionRole, GateTx, Status, Ticket, TicketStatus, Vote
 from knowledge.domain.message import Message
 from knowledge.domain.verdict import Verdict
 from tools.gate import requests
@@ -100,6 +100,8 @@ async def reject(core: Core, action_id: str, actor: Actor, reason: str) -> Outco
     """A manager's no, with the reason that the next decisions will read. One no is enough, whatever the quorum."""
     if not may_decide(actor):
         return no("gate.not_allowed", actor=str(actor))
+    if not reason.strip():
+        return no("gate.reason_needed")
     now = core.clock.now()
     async with core.books.transaction() as tx:
         if await tx.action(action_id, lock=True) is None:
@@ -302,7 +304,26 @@ async def release(core: Core, action_id: str, by: str, *, early: bool) -> Outcom
     if record is None:
         return no("gate.not_found", action=action_id)
     answer = await core.on_fresh_look(record.action, lambda tx, look: _released(core, tx, action_id, by, look, early=early))
-    return outcome(await execute(core, action_id)) if answer.status == "authorised" else answer
+    if answer.status == "authorised":
+        return outcome(await execute(core, action_id))
+    return await _never(core, record, answer) if answer.message.id == "gate.unreadable" else answer
+
+
+async def _never(core: Core, record: ActionRecord, answer: Outcome) -> Outcome:
+    """The end of a grace whose campaign is no more: it is not tried for ever."""
+    now, action = core.clock.now(), record.action
+    async with core.books.transaction() as tx:
+        refs = await tx.refs(action)
+    if not isinstance(action, SetBudget | PauseCampaign | ResumeCampaign) or not await core.effects.gone(action, refs):
+        return answer
+    error = Message(id="gate.campaign_gone")
+    async with core.books.transaction() as tx:
+        if not await tx.change(record.id, "scheduled", "cancelled", closed_at=now, error=error):
+            return answer
+        await tx.settle(record.id, kept=False, now=now)
+        ended = record.model_copy(update={"status": "cancelled", "error": error, "closed_at": now})
+        await core.note(tx, "action.cancelled", ended, core.executor, now)
+    return Outcome(ok=False, status="cancelled", message=error, action_id=record.id)
 
 
 async def _released(core: Core, tx: GateTx, action_id: str, by: str, look: Look, *, early: bool) -> Outcome:
@@ -315,7 +336,7 @@ async def _released(core: Core, tx: GateTx, action_id: str, by: str, look: Look,
     facts, verdict = await core.judged_again(tx, record, look, now)
     if any(f.rule == "facts_readable" and f.answer == "refuse" for f in verdict.findings):
         return Outcome(ok=False, status="scheduled", message=Message(id="gate.unreadable"), findings=verdict.reasons)
-    seen = {"facts": facts, "verdict": verdict}
+    seen: dict[str, Any] = {"facts": facts, "verdict": verdict}
     if verdict.answer == "allow":
         await tx.change(action_id, "scheduled", "authorised", **seen, decided_at=now)
         record = record.model_copy(update={"status": "authorised", "decided_at": now} | seen)
@@ -336,28 +357,34 @@ async def _released(core: Core, tx: GateTx, action_id: str, by: str, look: Look,
 
 
 async def withdraw(core: Core, action_id: str, actor: Actor, reason: str) -> Outcome:
-    """Takes a waiting or scheduled action back before anything left. Also the proposer's own way out."""
+    """Takes a waiting or scheduled action back before anything left, also one that was allowed and has to wait. Also the proposer's own
+    way out. What is in doubt is given up: a person has looked, and nothing more is to be done; its room is free again."""
     if not may_decide(actor):
         return no("gate.not_allowed", actor=str(actor))
+    if not reason.strip():
+        return no("gate.reason_needed")
     now, who = core.clock.now(), str(actor)
     async with core.books.transaction() as tx:
         record = await tx.action(action_id, lock=True)
         if record is None:
             return no("gate.not_found", action=action_id)
-        if record.status not in ("waiting", "scheduled"):
+        if record.status not in ("waiting", "scheduled", "authorised", "unknown"):
             return no("gate.already_decided", status=record.status)
-        error = Message(id="gate.withdrawn", params={"by": who, "reason": reason})
-        await tx.change(action_id, record.status, "cancelled", closed_at=now, error=error)
+        doubt = record.status == "unknown"
+        status: Status = "failed" if doubt else "cancelled"
+        error = Message(id="gate.given_up" if doubt else "gate.withdrawn", params={"by": who, "reason": reason})
+        await tx.change(action_id, record.status, status, closed_at=now, error=error)
         if record.status == "waiting":
             ticket = await tx.ticket(action_id, lock=True)
             if ticket is not None:
                 await tx.save_ticket(decided(ticket, "withdrawn", who, now, reason))
         else:
             await tx.settle(action_id, kept=False, now=now)
+        if record.status == "scheduled":
             await tx.agree(record, "withdrawn", agreed=False, by=who, at=now)
-        withdrawn = record.model_copy(update={"status": "cancelled", "error": error, "closed_at": now})
-        await core.note(tx, "action.cancelled", withdrawn, who, now, reason=reason)
-    return Outcome(ok=True, status="cancelled", message=error, action_id=action_id)
+        withdrawn = record.model_copy(update={"status": status, "error": error, "closed_at": now})
+        await core.note(tx, f"action.{status}", withdrawn, who, now, reason=reason)
+    return Outcome(ok=True, status=status, message=error, action_id=action_id)
 
 
 async def expire(core: Core, tx: GateTx, record: ActionRecord, ticket: Ticket, now: datetime) -> None:

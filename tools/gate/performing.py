@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from knowledge.domain.action import CAMPAIGN, SendMessage
+import structlog
+
+from knowledge.domain.action import CAMPAIGN, PauseCampaign, SendMessage
 from knowledge.domain.books import ActionRecord, Busy, GateTx, Refs, Status
 from knowledge.domain.message import Message
 from tools.effects import repeatable
@@ -16,6 +18,7 @@ from tools.guardrails import kill_switch
 from tools.permit import Permit, use_permit
 
 ATTEMPTS = 3
+_log = structlog.get_logger("tools.gate")
 
 
 async def execute(
@@ -43,10 +46,10 @@ async def execute(
 async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) -> Receipt:
     # An action is claimed again only after a claim whose outcome stayed unknown. Once in doubt it may have happened, so only a
     # success or the vendor's own no ends it; anything else leaves it unknown and its room reserved. What spends is never sent again
-    # blindly: `recover_one` looks, and judges it anew. What neither spends nor reaches a lead (desk, CRM) is as good later: an
-    # outage parks it too, and `recover` brings it after.
+    # blindly: `recover_one` looks, and judges it anew. A stop, and what neither spends nor reaches a lead (desk, CRM), is as good
+    # later: an outage parks it too, and `recover` brings it after.
     spends = isinstance(record.action, CAMPAIGN)
-    patient = repeatable(record.action) and not spends
+    patient = repeatable(record.action) and (not spends or isinstance(record.action, PauseCampaign))
     doubt = record.attempts > 1 and before
     for attempt in range(ATTEMPTS):
         last = attempt == ATTEMPTS - 1
@@ -72,8 +75,11 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
                 params={"vendor": refusal.vendor, "detail": refusal.detail, "code": refusal.code or ""},
             )
             # A platform's no to the second try says nothing of the first: what spends stays in doubt until it was looked up.
-            unsure = (doubt or patient) and (spends or not isinstance(refusal, Refused))
+            unsure = (doubt and spends) or ((doubt or patient) and not isinstance(refusal, Refused))
             return await (_park(core, record, error) if unsure else close(core, record, "failed", error=error))
+        except Exception as fault:  # nobody foresaw it, so that nobody knows how far it came
+            _log.exception("gate.unexpected", action_id=record.id, kind=record.action.kind)
+            return await _park(core, record, Message(id="gate.unexpected", params={"error": type(fault).__name__}))
         await core.sleep(0.2 * 2**attempt * (0.5 + core.chance.random()))
     raise AssertionError("unreachable: the last attempt returns")
 
@@ -113,7 +119,8 @@ async def _taken(core: Core, tx: GateTx, record: ActionRecord, now: datetime) ->
     attempts = record.attempts + 1
     if not await tx.claim(record.id, record.status, executor=core.executor, attempts=attempts, at=now):
         return None
-    return record.model_copy(update={"status": "executing", "executor": core.executor, "attempts": attempts})
+    started = {"executor": core.executor, "attempts": attempts, "execution_started_at": now}
+    return record.model_copy(update={"status": "executing"} | started)
 
 
 async def _tampered(core: Core, tx: GateTx, record: ActionRecord, now: datetime) -> ActionRecord:
@@ -130,11 +137,13 @@ async def _perform(core: Core, record: ActionRecord, refs: Refs) -> dict[str, An
     scopes = kill_switch.scopes(record.action, str(record.proposer))
 
     async def guard() -> None:
-        """Read immediately before every byte leaves: the kill switch, and who owns the conversation."""
+        """Read immediately before every byte leaves: the kill switch, whose attempt this is, and who owns the conversation."""
         async with core.books.transaction() as tx:
             kill = kill_switch.covering(record.action, str(record.proposer), await tx.kills())
             if kill is not None:
                 raise Killed(f"kill switch {kill.scope} {kill.target or ''} by {kill.set_by}: {kill.reason}")
+            if not await tx.may_write(record.id, core.executor, record.attempts):
+                raise Killed("it was taken over, or stopped by a later decision")
             if isinstance(record.action, SendMessage) and record.action.author == "bot":
                 owner = await tx.conversation_epoch(record.action.conversation_id)
                 if owner != ("bot", record.action.epoch):
@@ -170,7 +179,10 @@ async def close(
     closed = record.model_copy(update={"status": status, "result": result, "error": error, "closed_at": now})
     async with core.books.transaction() as tx:
         await core.lock(tx, record.action)
-        if not await tx.change(record.id, before, status, result=result, error=error, closed_at=now):
+        if status == "done" and isinstance(record.action, PauseCampaign) and await tx.starting(record.action.campaign_id):
+            return await _unsettled(tx, record, before)
+        holder = (record.executor, record.attempts)
+        if not await tx.change(record.id, before, status, holder=holder, result=result, error=error, closed_at=now):
             return receipt(await tx.action(record.id) or closed)
         if result is not None:
             await tx.apply(closed, result, now)
@@ -179,12 +191,21 @@ async def close(
     return receipt(closed)
 
 
+async def _unsettled(tx: GateTx, record: ActionRecord, before: Status) -> Receipt:
+    """A stop was made while a start is on its way: which of both the platform saw last is not known before that one is through. It
+    stays in doubt, and `recover` looks whether it held."""
+    error = Message(id="gate.start_on_its_way")
+    parked = record.model_copy(update={"status": "unknown", "error": error})
+    await tx.change(record.id, before, "unknown", holder=(record.executor, record.attempts), error=error)
+    return receipt(await tx.action(record.id) or parked)
+
+
 async def _park(core: Core, record: ActionRecord, error: Message) -> Receipt:
     """Outcome unknown: the room stays reserved until a look-up or a person settles it."""
     now = core.clock.now()
     parked = record.model_copy(update={"status": "unknown", "error": error})
     async with core.books.transaction() as tx:
-        if not await tx.change(record.id, "executing", "unknown", error=error):
+        if not await tx.change(record.id, "executing", "unknown", holder=(record.executor, record.attempts), error=error):
             return receipt(await tx.action(record.id) or parked)
         await core.note(tx, "action.unknown", parked, core.executor, now)
     return receipt(parked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from knowledge.domain.action import Actor, Platform
 from knowledge.domain.books import GateTx
@@ -15,8 +15,15 @@ from tools.gate.core import Core
 Scope = Literal["all", "platform", "campaign", "agent", "conversation"]
 
 
+AGENTS = ("ceo", "scout", "copywriter", "media_buyer", "analyst", "sdr")
+"""The crew's names, as they stand on its proposals."""
+
+
 async def kill(core: Core, scope: Scope, target: str | None, actor: Actor, reason: str) -> Outcome:
-    """Stops every write in the scope from now on. In force as soon as this returns."""
+    """Stops every write in the scope from now on. In force as soon as this returns.
+
+    Each person has a stop of their own: who lifts somebody else's does not lift this one.
+    """
     if not may_decide(actor):
         return no("gate.not_allowed", actor=str(actor))
     target = target.strip() if target is not None else None
@@ -27,41 +34,25 @@ async def kill(core: Core, scope: Scope, target: str | None, actor: Actor, reaso
         if target:
             found = await _found(tx, scope, target)
             if len(found) != 1:
-                known = ", ".join(found or get_args(Platform) if scope == "platform" else found) or "-"
+                some = {"platform": get_args(Platform), "agent": AGENTS}.get(scope, ())
+                known = ", ".join(found or some) or "-"
                 return no("gate.kill_unknown", scope=scope, target=target, known=known)
             target = found[0]
         stop = KillSwitch(id=str(uuid.uuid4()), scope=scope, target=target or None, reason=reason, set_by=str(actor), set_at=now)
-        replaced = await _added(tx, stop)
-        if replaced is stop:
+        if not await tx.add_kill(stop):
             return Outcome(ok=True, status="killed", message=Message(id="gate.already_killed", params={"scope": scope}))
-        payload: dict[str, Any] = {"kill_id": stop.id, "scope": scope, "target": target, "reason": reason}
-        if replaced is not None:
-            payload["replaces"] = replaced.id
+        payload = {"kill_id": stop.id, "scope": scope, "target": target, "reason": reason}
         await tx.audit("kill.set", str(actor), now, payload)
         await tx.emit("kill.set", now, payload | {"actor": str(actor)})
     return Outcome(ok=True, status="killed", message=Message(id="gate.killed", params={"scope": scope, "target": target or ""}))
-
-
-async def _added(tx: GateTx, stop: KillSwitch) -> KillSwitch | None:
-    """Sets the stop. Returns the other person's that it took the place of; the stop itself when they had set it already.
-
-    Who presses it wants it in force from now on: somebody who lifts, in that moment, the stop that they saw has not seen this one.
-    """
-    while not await tx.add_kill(stop):
-        standing = next((k for k in await tx.kills() if (k.scope, k.target) == (stop.scope, stop.target)), None)
-        if standing is None:
-            continue  # lifted just now
-        if standing.set_by == stop.set_by:
-            return stop
-        if await tx.lift_kill(standing.id, stop.set_by, stop.set_at) and await tx.add_kill(stop):
-            return standing
-    return None
 
 
 async def _found(tx: GateTx, scope: Scope, wanted: str) -> list[str]:
     """What the ledger knows by this name: a stop that stops nothing must not be told as one."""
     if scope == "platform":
         return [name for name in get_args(Platform) if name == wanted.lower()]
+    if scope == "agent" and (wanted in AGENTS or "@" in wanted):
+        return [wanted]  # of the crew, or a person, though they may not have asked for anything yet
     return await tx.named(scope, wanted)
 
 

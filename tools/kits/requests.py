@@ -18,7 +18,7 @@ from knowledge.domain.action import Platform
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money, total
 from prompts.messages import DEFAULT_LOCALE, render
-from tools.kits import Tool, as_json
+from tools.kits import Tool, amounts, as_json
 from tools.kits.media import CampaignRow, resolve
 from tools.kits.media import _words as words  # pyright: ignore[reportPrivateUsage]
 
@@ -31,7 +31,6 @@ Command = Literal["approve", "reject", "edit", "extend", "act_early", "withdraw"
 Scope = Literal["all", "platform", "campaign"]
 _LAST = re.compile(r"^(?:o |a |os |as |the )?(?:ultim[oa]s?|last|latest|newest|mais recente)\b", re.IGNORECASE)
 _ID = re.compile(r"^#?([0-9a-f]{3,8}(?:-[0-9a-f-]{0,27})?|[0-9a-f]{32})$", re.IGNORECASE)
-_AMOUNT = re.compile(r"\d{1,9}(?:\.\d{1,3})?")
 _PLATFORMS: dict[str, Platform] = {
     "meta": "meta", "facebook": "meta", "instagram": "meta", "tiktok": "tiktok", "google": "google", "linkedin": "linkedin",
 }  # fmt: skip
@@ -248,7 +247,7 @@ class RequestKit:
         """Show what the rules say to a request with another daily budget, and ask the manager to confirm the edit.
 
         Args:
-            daily_budget: the new daily budget in the account's currency, such as "80.00".
+            daily_budget: the new daily budget, such as "80.00"; with the currency that the manager named, if any, such as "60.00 USD".
             request: its short id, the campaign's name, or "last"; leave empty when the manager named none.
             reason: why, in the manager's own words, if any.
         """
@@ -257,12 +256,9 @@ class RequestKit:
             return found
         if not found.editable:
             return self._told(self._say("chat.edit.no_budget", title=self._title(found)))
-        try:
-            if not _AMOUNT.fullmatch(daily_budget.strip()):
-                raise ValueError(daily_budget)
-            amount = Money.of(daily_budget.strip(), found.currency)
-        except ValueError:
-            return self._told(self._say("chat.edit.no_amount", given=daily_budget[:40]))
+        amount, wrong = amounts.money(daily_budget, found.currency, "plain")
+        if amount is None or wrong is not None:
+            return self._told(self._render(amounts.refusal(wrong or "amount", daily_budget, found.currency, "plain")))
         plan = _plan("edit", [found], amount=amount, reason=reason[:MAX_REASON])
         if self._desk.hopeless(plan):
             return await self._perform(plan)
