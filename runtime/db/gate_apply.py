@@ -27,6 +27,10 @@ from knowledge.domain.money import Money
 from runtime.db import grants, wire
 
 
+BUDGETS = ["campaign.set_budget"]
+STATES = ["campaign.pause", "campaign.resume"]
+
+
 async def apply(conn: wire.Errand, record: ActionRecord, result: dict[str, Any], now: datetime, crm_vendor: str) -> None:
     """Dispatches on the action's type. Raises LookupError when the ledger lacks what the action was about."""
     action = record.action
@@ -159,6 +163,18 @@ SEEN = (
 )
 
 
+async def _overtaken(conn: wire.Errand, record: ActionRecord, campaign_id: str, kinds: list[str]) -> bool:
+    """Whether an action of such a kind is, or was since this attempt began, at work on the campaign: then what was read back beside
+    our own change may be from before it, and is not taken for the world's."""
+    found = await wire.one(
+        conn,
+        "select 1 from actions where campaign_id = :campaign and kind = any(:kinds) and id <> :own"
+        " and (status = 'executing' or closed_at >= :began) limit 1",
+        {"campaign": campaign_id, "kinds": kinds, "own": record.id, "began": record.execution_started_at or record.decided_at},
+    )
+    return found is not None
+
+
 async def _budget(conn: wire.Errand, record: ActionRecord, action: SetBudget, result: dict[str, Any], now: datetime) -> None:
     after = result["campaign"]["daily_budget"]
     if after is None:
@@ -167,15 +183,18 @@ async def _budget(conn: wire.Errand, record: ActionRecord, action: SetBudget, re
     found = record.facts.campaign.budget_at_platform if record.facts.campaign else None
     before = found.minor if found else None
     await _seen(conn, record, action.campaign_id, found, now)
+    stale = await _overtaken(conn, record, action.campaign_id, STATES)
     await wire.do(
         conn,
-        "update campaigns set daily_budget_minor = :minor, currency = :currency, delivery = :delivery, last_change_at = :now,"
+        "update campaigns set daily_budget_minor = :minor, currency = :currency, last_change_at = :now,"
+        " delivery = case when :stale then delivery else :delivery end,"
         " synced_at = :now, status = case when status = 'testing' and :raised then 'scaling' else status end where id = :id",
         {
             "id": action.campaign_id,
             "minor": after["minor"],
             "currency": after["currency"],
             "delivery": result["campaign"]["delivery"],
+            "stale": stale,
             "raised": before is not None and after["minor"] > before,
             "now": now,
         },
@@ -189,6 +208,8 @@ async def _status(
     paused = isinstance(action, PauseCampaign)
     budget = result["campaign"].get("daily_budget")
     seen = Money.model_validate(budget) if budget else None
+    if await _overtaken(conn, record, action.campaign_id, BUDGETS):
+        seen = None
     await _seen(conn, record, action.campaign_id, seen, now)
     await wire.do(
         conn,

@@ -78,13 +78,17 @@ async def watch(house: House, slot: datetime) -> dict[str, Any]:
             wanted.setdefault(campaign, alarm)
     for (platform, campaign_id), alarm in wanted.items():
         reading = next(r for r in readings if r.platform == platform)
-        receipt = await _stop(house, platform, campaign_id, alarm, reading)
-        pauses[campaign_id] = receipt.status
-        if not receipt.done:
+        try:
+            receipt = await _stop(house, platform, campaign_id, alarm, reading)
+        except Exception:  # whatever is wrong with this one, the others are stopped too
+            log.exception("the emergency stop of %s on %s raised", campaign_id, platform)
+            receipt = None
+        status = pauses[campaign_id] = receipt.status if receipt is not None else "failed"
+        if receipt is None or not receipt.done:
             cause = f"unpaused:{campaign_id}"
             causes.add(cause)
             name = next((c.name for c in reading.ledger if c.id == campaign_id), campaign_id)
-            await house.alert(cause, "pause_failed", "critical", campaign=name, platform=platform, status=receipt.status)
+            await house.alert(cause, "pause_failed", "critical", campaign=name, platform=platform, status=status)
     for alarm in found:
         causes.add(alarm.key)
         await house.alert(alarm.key, alarm.kind, alarm.severity, **alarm.params)

@@ -70,6 +70,8 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
             if row is not None:
                 budget = result["campaign"].get("daily_budget")
                 seen = Money.model_validate(budget) if budget else None
+                if _overtaken(rows, record, action.campaign_id, ("campaign.set_budget",)):
+                    seen = None
                 _seen(rows, action.campaign_id, seen, now)
                 same = seen is not None and seen.currency == row["currency"]
                 news = {
@@ -102,6 +104,18 @@ def apply(rows: Transaction, record: ActionRecord, result: dict[str, Any], now: 
             pass  # nothing of ours changes when ticks turn blue
 
 
+def _overtaken(rows: Transaction, record: ActionRecord, campaign_id: str, kinds: tuple[str, ...]) -> bool:
+    """Whether such an action is, or was since this attempt began, at work on the campaign."""
+    began = record.execution_started_at or record.decided_at
+    return any(
+        getattr(a.action, "campaign_id", None) == campaign_id
+        and a.action.kind in kinds
+        and a.id != record.id
+        and (a.status == "executing" or (a.closed_at is not None and a.closed_at >= began))
+        for a in rows.scan("actions")
+    )
+
+
 def _budget(rows: Transaction, record: ActionRecord, action: SetBudget, result: dict[str, Any], now: datetime) -> None:
     after = result["campaign"]["daily_budget"]
     if after is None:
@@ -113,10 +127,11 @@ def _budget(rows: Transaction, record: ActionRecord, action: SetBudget, result: 
     row = rows.get("campaigns", action.campaign_id)
     if row is not None:
         raised = before is not None and budget.minor > before
+        stale = _overtaken(rows, record, action.campaign_id, ("campaign.pause", "campaign.resume"))
         news = {
             "daily_budget_minor": budget.minor,
             "currency": budget.currency,
-            "delivery": result["campaign"]["delivery"],
+            "delivery": row["delivery"] if stale else result["campaign"]["delivery"],
             "last_change_at": now,
             "synced_at": now,
             "status": "scaling" if row["status"] == "testing" and raised else row["status"],

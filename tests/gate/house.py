@@ -171,6 +171,11 @@ class Bench:
         async with self.engine.connect() as conn:
             return [tuple(row) for row in (await conn.execute(text(sql), params)).all()]
 
+    async def rows_changed(self, sql: str, **params: Any) -> None:
+        """Somebody writes into the tables."""
+        async with self.engine.begin() as conn:
+            await conn.execute(text(sql), params)
+
     async def held(self) -> dict[str, str]:
         """campaign -> status of every reservation."""
         return {str(c): str(s) for c, s in await self.rows("select campaign_id, status from reservations order by created_at")}

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from knowledge.domain.action import CAMPAIGN, PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.books import ActionRecord, GateTx, Status, Ticket
 from knowledge.domain.facts import Facts
@@ -25,6 +27,7 @@ SETTLE = timedelta(minutes=2)
 """A creation whose answer was lost is not sent again before this: the platforms' lists lag behind what they made."""
 
 FOLLOW_UPS = 2
+_log = structlog.get_logger("tools.gate")
 
 
 async def expire_due(core: Core) -> int:
@@ -97,7 +100,11 @@ async def looked_into(core: Core, action_id: str) -> Receipt | None:
         if answer.status != "unknown":
             break
         await core.sleep(0.2 * 2**look * (0.5 + core.chance.random()))
-        answer = await recover_one(core, action_id)
+        try:
+            answer = await recover_one(core, action_id)
+        except Exception:  # it is in doubt as before, and who asked is told so; `recover` tells whoever runs the house
+            _log.exception("gate.look_failed", action_id=action_id)
+            break
     return answer
 
 
