@@ -21,9 +21,10 @@ from starlette.exceptions import HTTPException
 
 from knowledge.domain.action import Actor
 from runtime import api_models as m
-from runtime.cockpit import cards
+from runtime.cockpit import cards, faults
 from runtime.cockpit.auth import Forbidden, same_origin
 from runtime.cockpit.web import Web
+from runtime.typed_text import clean
 from tools.gate import Outcome
 
 if TYPE_CHECKING:
@@ -39,10 +40,15 @@ UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 STATUS = {
     "gate.not_found": 404, "gate.stop_gone": 404, "gate.not_allowed": 403, "gate.role_needed": 403, "gate.own_proposal": 403, "gate.own_edit": 403,
     "gate.edit_field": 422, "gate.edit_invalid": 422, "gate.edit_nothing": 422, "gate.edit_refused": 422, "gate.extend_hours": 422,
-    "gate.extend_limit": 422, "gate.kill_target": 422, "gate.unreadable": 503, "gate.unavailable": 503, "gate.failed": 502,
+    "gate.extend_limit": 422, "gate.kill_target": 422, "gate.kill_unknown": 422, "gate.reason_needed": 422, "gate.unreadable": 503, "gate.unavailable": 503, "gate.failed": 502,
     "gate.vendor_refused": 502,
 }  # fmt: skip
 """HTTP status of the gate's answers; every other no is a conflict with the state of things (409)."""
+FIELDS = {
+    "gate.kill_target": "target", "gate.kill_unknown": "target", "gate.reason_needed": "reason", "gate.extend_limit": "hours",
+    "gate.extend_hours": "hours",
+}  # fmt: skip
+"""The field that a no of the gate is about, where its message does not name one."""
 
 
 class Problem(Exception):
@@ -213,7 +219,7 @@ def told(desk: Desk, request: Request, outcome: Outcome, response: Response) -> 
     ident = outcome.message.id
     tail = ident.removeprefix("gate.")
     remedy = say.words.find(f"api.remedy_{tail}") or say.words("api.remedy_any")
-    field = outcome.message.params.get("field")
+    field = outcome.message.params.get("field") or FIELDS.get(ident)
     more: dict[str, Any] = {"field": str(field)} if field else {}
     if reasons := [one.model_dump(mode="json") for one in out.findings]:
         more["findings"] = reasons
@@ -243,7 +249,11 @@ def add_reading(app: FastAPI) -> None:
         row = await found(desk, request, person, action_id)
         steps = await desk.web.reads.record(200, action_id=row.id)
         timeline = [m.StepOut(seq=s.seq, at=s.at, kind=s.kind, actor=s.actor, hash=s.hash) for s in reversed(steps)]
-        return m.ActionPageOut(**shown(desk, request, row).model_dump(), timeline=timeline, facts=row.facts)
+        async with desk.web.deps.database.transaction() as tx:
+            judged = (await tx.outcomes.of([row.id])).get(row.id, [])
+        verdicts = [m.verdict_out(desk.speaker(request), one) for one in judged]
+        out = shown(desk, request, row).model_dump()
+        return m.ActionPageOut(**out, timeline=timeline, facts=row.facts, verdicts=verdicts)
 
     @app.get("/actions/{action_id}/undo-plan", tags=["actions"], summary="Whether it can be undone now, and by what")
     async def undo_plan(request: Request, person: Manager, action_id: ActionId) -> m.UndoPlanOut:  # pyright: ignore[reportUnusedFunction]
@@ -357,7 +367,8 @@ def add_deciding(app: FastAPI) -> None:
     @app.post("/kill", tags=["stops"], summary="Stops every write in a scope from now on")
     async def kill(request: Request, response: Response, person: Manager, body: m.KillIn) -> m.OutcomeOut:  # pyright: ignore[reportUnusedFunction]
         desk = desk_of(request)
-        outcome = await desk.web.deps.gate.kill(body.scope, body.target, person.actor, body.reason)
+        reason = body.reason or desk.speaker(request).words("kill.button")
+        outcome = await desk.web.deps.gate.kill(body.scope, body.target or None, person.actor, reason)
         return told(desk, request, outcome, response)
 
     @app.delete("/kill/{kill_id}", tags=["stops"], summary="Lifts a stop; what it cancelled stays cancelled")
@@ -383,7 +394,7 @@ def add_answers(app: FastAPI) -> None:
     async def wrong(request: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
         words = desk_of(request).speaker(request).words
         errors = [
-            {"field": ".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]), "problem": one["msg"]}
+            {"field": clean(".".join(str(part) for part in one["loc"][1:])) or str(one["loc"][0]), "problem": one["msg"]}
             for one in error.errors()
         ]
         first = errors[0]
@@ -410,7 +421,13 @@ def add_answers(app: FastAPI) -> None:
                 request, 413, "too_long", words("api.too_long"), remedy=words("api.too_long_remedy", most=MAX_BODY)
             )
         else:
-            response = await go_on(request)
+            try:
+                response = await go_on(request)
+            except Exception as fault:  # the edge of the program: a document in words, and nothing of the inside
+                faults.note(fault, request.url.path)
+                words = desk_of(request).speaker(request).words
+                remedy = words("api.unexpected_remedy")
+                response = document(request, 500, "unexpected", words("api.unexpected"), remedy=remedy)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response

@@ -5,15 +5,33 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from runtime.cockpit import cards
 from runtime.cockpit.speak import Speaker
+from runtime.db.outcomes import Outcome as Judged
+from runtime.typed_text import clean, clean_within
 from tools.gate import Outcome
 
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
+MAX_REASON, MAX_TARGET = 500, 128
+
+
+def _typed(value: Any) -> Any:
+    return clean(value).strip() if isinstance(value, str) else value
+
+
+def _cut(value: Any) -> Any:
+    typed = _typed(value)
+    return typed[:MAX_REASON] if isinstance(typed, str) else typed
+
+
+Typed = BeforeValidator(_typed)
+"""Trimmed and without control characters, which the record cannot hold; lengths are those of what is left."""
+Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON), Typed]
+MaybeReason = Annotated[str, Field(max_length=MAX_REASON), Typed]
+StopReason = Annotated[str, Field(description="Cut after 500 characters, and never refused"), BeforeValidator(_cut)]
 Ident = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 Fingerprint = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", description="Of the arguments that were shown: the decision is bound to exactly them")
@@ -33,18 +51,19 @@ class ReasonIn(_In):
 
 
 class UndoIn(_In):
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: MaybeReason = ""
 
 
 class UndoBatchIn(_In):
-    correlation_id: Annotated[str, Field(min_length=1, max_length=200)]
-    reason: Annotated[str, Field(max_length=500)] = ""
+    correlation_id: Annotated[str, Field(min_length=1, max_length=200), Typed]
+    reason: MaybeReason = ""
 
 
 class PreviewIn(_In):
     changes: Annotated[
         dict[str, Any],
         Field(min_length=1, description='Fields of the action, e.g. {"daily_budget": {"minor": 5000, "currency": "BRL"}}'),
+        BeforeValidator(clean_within),
     ]
 
 
@@ -65,13 +84,13 @@ class BatchItem(_In):
 class BatchIn(_In):
     decision: Literal["approve", "reject"]
     items: Annotated[list[BatchItem], Field(min_length=1, max_length=50)]
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: MaybeReason = ""
 
 
 class KillIn(_In):
     scope: Literal["all", "platform", "campaign", "agent", "conversation"]
-    target: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    reason: Reason
+    target: Annotated[str | None, Field(max_length=MAX_TARGET), Typed] = None
+    reason: StopReason
 
 
 class ProblemOut(BaseModel):
@@ -183,9 +202,21 @@ class StepOut(BaseModel):
     hash: str
 
 
+class VerdictOut(BaseModel):
+    """One expected effect and what became of it. `better` is null where above or below says nothing about good or bad."""
+
+    metric: str
+    verdict: str
+    better: bool | None
+    final: bool
+    text: str
+
+
 class ActionPageOut(ActionOut):
     timeline: list[StepOut]
     facts: dict[str, Any] | None
+    verdicts: list[VerdictOut]
+    """What was expected of it and what was measured; empty while nothing can be judged."""
 
 
 class QueueOut(BaseModel):
@@ -248,11 +279,17 @@ def finding_out(found: cards.Reason) -> FindingOut:
 
 def outcome_out(say: Speaker, outcome: Outcome) -> OutcomeOut:
     """The gate's answer with its reasons in words."""
-    reasons = [cards.reason(say, f.model_dump(mode="json")) for f in outcome.findings if f.answer != "allow"]
+    reasons = [cards.reason(say, f.model_dump(mode="json")) for f in cards.telling(outcome.findings)]
     return OutcomeOut(
         ok=outcome.ok, status=outcome.status, message=message_out(say, outcome.message),
         findings=[finding_out(one) for one in reasons], action_id=outcome.action_id,
     )  # fmt: skip
+
+
+def verdict_out(say: Speaker, found: Judged) -> VerdictOut:
+    """A verdict with its sentence in the asker's language."""
+    text = say.message(found.message) or found.verdict
+    return VerdictOut(metric=found.metric, verdict=found.verdict, better=found.better, final=found.final, text=text)
 
 
 def action_out(card: cards.Card) -> ActionOut:

@@ -1,7 +1,7 @@
 """`ceo …`: every command of the house. Only Typer and the standard library are imported here, so that `--help` answers at once.
 
 Exit codes: 0 done · 1 done, but the answer is no (a failed check, a refusal, a broken chain) · 2 bad input or configuration ·
-3 something needed is unavailable (database, vendor, port) · 130 interrupted.
+3 something needed is unavailable (database, vendor, port) · 4 an unexpected fault of ours · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime import cli_approvals, cli_autonomy, cli_rates, cli_record
+from runtime import cli_approvals, cli_autonomy, cli_blacklist, cli_rates, cli_record
 from runtime.cli_talk import (
     BAD_INPUT,
     NO,
@@ -21,9 +21,11 @@ from runtime.cli_talk import (
     Json,
     bad,
     busy,
+    cleaned,
     fail,
     finish,
     hush,
+    load_for_stop,
     load_secrets,
     load_settings,
     now,
@@ -37,7 +39,11 @@ from runtime.cli_talk import (
 if TYPE_CHECKING:
     from runtime.check_cache import Answer
 
-EXITS = "Exit codes: 0 done, 1 the answer is no, 2 bad input or configuration, 3 something needed is unavailable."
+EXITS = (
+    "Exit codes: 0 done, 1 the answer is no, 2 bad input or configuration, 3 something needed is unavailable, "
+    "4 an unexpected fault."
+)
+STOPPED = "stopped from the terminal"
 
 
 class _Ceo(typer.Typer):
@@ -66,7 +72,7 @@ dead_app = typer.Typer(no_args_is_help=True, help="Webhooks that could not be pr
 for name, sub in (
     ("config", config_app), ("db", db_app), ("approvals", cli_approvals.approvals_app), ("audit", cli_record.audit_app), ("dead-letters", dead_app),
     ("user", user_app), ("policy", cli_record.policy_app), ("autonomy", cli_autonomy.autonomy_app),
-    ("rates", cli_rates.rates_app),
+    ("rates", cli_rates.rates_app), ("blacklist", cli_blacklist.blacklist_app),
 ):  # fmt: skip
     app.add_typer(sub, name=name)
 
@@ -308,12 +314,12 @@ app.command("undo")(cli_approvals.undo)
 @app.command()
 def kill(
     scope: Annotated[str, typer.Argument(help="all, platform, campaign, agent or conversation.")] = "all",
-    target: Annotated[str | None, typer.Argument(help="Which one; not for all.")] = None,
-    reason: Annotated[str, typer.Option("--reason")] = "stopped from the terminal",
+    target: Annotated[str | None, typer.Argument(help="Which one; not for all.", callback=cleaned)] = None,
+    reason: Annotated[str, typer.Option("--reason", callback=cleaned)] = STOPPED,
     as_json: Json = False,
     config: File = None,
 ) -> None:
-    """Stops every write in a scope, at once. Pausing campaigns stays possible."""
+    """Stops every write in a scope, at once, even when the configuration is broken. Pausing campaigns stays possible."""
     with plainly(as_json):
         from runtime import cli_gate
 
@@ -321,7 +327,7 @@ def kill(
             raise bad(f"scope {scope!r} is unknown; one of {', '.join(cli_gate.SCOPES)}")
         if (scope == "all") != (target is None):
             raise bad("`all` takes no target" if scope == "all" else f"name the {scope}: ceo kill {scope} TARGET")
-        finish(cli_gate.kill(load_settings(config), scope, target, reason), as_json)
+        finish(cli_gate.kill(load_for_stop(config), scope, target, reason.strip() or STOPPED), as_json)
 
 
 @app.command()
@@ -335,7 +341,7 @@ def resume(
     with plainly(as_json):
         from runtime import cli_gate
 
-        finish(cli_gate.resume(load_settings(config), kill_id, everything=everything), as_json)
+        finish(cli_gate.resume(load_for_stop(config), kill_id, everything=everything), as_json)
 
 
 user_app.command("token")(cli_approvals.user_token)

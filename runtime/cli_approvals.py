@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli_talk import BAD_INPUT, File, Json, bad, busy, fail, finish, hush, load_settings, plainly, print_json
+from runtime.cli_talk import (
+    BAD_INPUT,
+    File,
+    Json,
+    bad,
+    busy,
+    cleaned,
+    fail,
+    finish,
+    hush,
+    load_settings,
+    plainly,
+    print_json,
+    reasoned,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +41,7 @@ approvals_app = typer.Typer(no_args_is_help=True, help="Requests that wait for a
 
 Ids = Annotated[list[str], typer.Argument(help="One or several ids, from `ceo approvals list`.")]
 One = Annotated[str, typer.Argument(help="An id, from `ceo approvals list`.")]
-Why = Annotated[str, typer.Option("--reason", help="Read by the next decisions.")]
+Why = Annotated[str, typer.Option("--reason", help="Read by the next decisions.", callback=reasoned)]
 Said = dict[str, Any]
 
 
@@ -63,7 +77,8 @@ def show_(action_id: One, as_json: Json = False, config: File = None) -> None:
     with plainly(as_json):
         settings = load_settings(config)
 
-        async def errand(here: Counter) -> tuple[Card, list[dict[str, Any]]] | None:
+        async def errand(here: Counter) -> tuple[Card, list[dict[str, Any]], list[dict[str, Any]]] | None:
+            from runtime.api_models import verdict_out
             from runtime.cockpit.about import step
             from runtime.cockpit.cards import card
 
@@ -73,17 +88,21 @@ def show_(action_id: One, as_json: Json = False, config: File = None) -> None:
                 return None
             steps = [step(say, one) for one in reversed(await reads.record(200, action_id=row.id))]
             told = [{"seq": s.seq, "at": say.numbers.moment(s.at), "what": s.what, "who": s.who, "more": s.more} for s in steps]
-            return card(say, row, here.settings.operator.policy()), told
+            async with here.db.transaction() as tx:
+                judged = (await tx.outcomes.of([row.id])).get(row.id, [])
+            verdicts = [verdict_out(say, one).model_dump() for one in judged]
+            return card(say, row, here.settings.operator.policy()), told, verdicts
 
         found = _run(settings, errand)
         if found is None:
-            fail(BAD_INPUT, [f"{action_id} is not in the record; copy the id from `ceo approvals list`"], as_json)
-        one, steps = found
+            fail(BAD_INPUT, [_unknown(action_id)], as_json)
+        one, steps, verdicts = found
         if as_json:
-            print_json(_plain(one) | {"timeline": steps})
+            print_json(_plain(one) | {"timeline": steps, "verdicts": verdicts})
             return
         console = _console()
         show(console, one, settings.operator.locale, zone=settings.operator.time_zone, full=True)
+        _show_verdicts(console, verdicts, settings.operator.locale)
         for line in steps:
             console.print(
                 f"  {line['at']}  {line['what']} · {line['who']}{' · ' + line['more'] if line['more'] else ''}", markup=False
@@ -118,9 +137,11 @@ def reject(action_ids: Ids, reason: Why, as_json: Json = False, config: File = N
 @approvals_app.command("edit")
 def edit(
     action_id: One,
-    reason: Annotated[str, typer.Option("--reason", help="Read by the next decisions; not needed with --preview.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", help="Read by the next decisions; not needed with --preview.", callback=cleaned)
+    ] = "",
     budget: Annotated[str | None, typer.Option("--budget", help="Another daily budget, in the request's currency: 54.60.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="Another text of a message.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Another text of a message.", callback=cleaned)] = None,
     change: Annotated[list[str] | None, typer.Option("--set", help="Another field, as FIELD=JSON.")] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only say what the rules would answer.")] = False,
     as_json: Json = False,
@@ -130,8 +151,8 @@ def edit(
     with plainly(as_json):
         who, wanted = _person(), _id(action_id)
         given = _given(text, change or [])
-        if not preview and not reason:
-            raise bad("--reason is missing; it teaches the next decisions")
+        if not preview:
+            reason = reasoned(reason)
         if budget is None and not given:
             raise bad("nothing to change; use --budget, --text or --set FIELD=JSON")
 
@@ -189,9 +210,11 @@ def act_early(action_ids: Ids, as_json: Json = False, config: File = None) -> No
 
 def undo(
     action_id: Annotated[str | None, typer.Argument(help="The action to undo.")] = None,
-    batch: Annotated[str | None, typer.Option("--batch", help="Undo every action of this correlation id instead.")] = None,
+    batch: Annotated[
+        str | None, typer.Option("--batch", help="Undo every action of this correlation id instead.", callback=cleaned)
+    ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only say whether it can be undone now, and by what.")] = False,
-    reason: Annotated[str, typer.Option("--reason")] = "",
+    reason: Annotated[str, typer.Option("--reason", callback=cleaned)] = "",
     as_json: Json = False,
     config: File = None,
 ) -> None:
@@ -220,7 +243,8 @@ def undo(
 
         done = _decide(config, "looking at the platform", errand, as_json, vendors=True)
         if not done:
-            fail(BAD_INPUT, [f"no done action has the correlation id {batch}"], as_json)
+            where = "copy `correlation_id` from `ceo approvals show ID --json`"
+            fail(BAD_INPUT, [f"--batch {batch!r}: no done action has this correlation id; {where}"], as_json)
         _finish(done, [str(one["action_id"]) for one in done], as_json)
 
 
@@ -276,7 +300,7 @@ def show(console: Console, card: Card, locale: str, *, zone: str, full: bool) ->
         before = f"[red]{escape(change.before)}[/] → " if change.before else ""
         console.print(f"  {escape(change.label)}: {before}[green]{escape(change.after)}[/] {escape(change.delta or '')}")
     colours = {"refuse": "red", "ask": "yellow"}
-    for one in card.reasons:
+    for one in card.told:
         pairs = [f"{pair[0]} {pair[1]}" for pair in (one.measured, one.limit) if pair]
         pairs += [f"{words('reason.ends')} {numbers.moment(one.ends)}"] if one.ends else []
         pairs += [f"{words('reason.dial')} {one.dial}"] if one.dial else []
@@ -330,6 +354,22 @@ def show(console: Console, card: Card, locale: str, *, zone: str, full: bool) ->
     console.print()
 
 
+def _show_verdicts(console: Console, verdicts: list[dict[str, Any]], locale: str) -> None:
+    """What was expected of a done action and what was measured."""
+    from rich.markup import escape
+
+    from runtime.cockpit.words import Words
+
+    words, colours = Words(locale), {True: "green", False: "red", None: "dim"}
+    for one in verdicts:
+        rest = "" if one["final"] else f" [dim]{escape(words('result.not_final'))}[/]"
+        console.print(f"  [{colours[one['better']]}]{escape(words('result.verdict'))}[/] {escape(one['text'])}{rest}")
+
+
+def _unknown(action_id: str) -> str:
+    return f"{action_id} is not in the record; copy the id from `ceo approvals list`"
+
+
 def _console() -> Console:
     from rich.console import Console
 
@@ -361,13 +401,15 @@ def _reads(here: Counter) -> ActionReads:
 
 
 def _said(here: Counter, outcome: Outcome) -> Said:
+    from runtime.cockpit.cards import telling
+
     say = _speaker(here)
     return {
         "ok": outcome.ok,
         "status": outcome.status,
         "message": say.message(outcome.message) or outcome.message.id,
         "message_id": outcome.message.id,
-        "findings": [say.message(f.message) or f.rule for f in outcome.findings if f.answer != "allow"],
+        "findings": [say.message(f.message) or f.rule for f in telling(outcome.findings)],
         "action_id": outcome.action_id,
     }
 
@@ -415,6 +457,8 @@ def _id(value: str) -> str:
 def _given(text: str | None, pairs: list[str]) -> dict[str, Any]:
     import json
 
+    from runtime.typed_text import clean_within
+
     given: dict[str, Any] = {} if text is None else {"text": text}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -424,7 +468,7 @@ def _given(text: str | None, pairs: list[str]) -> dict[str, Any]:
             given[name.strip()] = json.loads(value)
         except ValueError:
             given[name.strip()] = value
-    return given
+    return clean_within(given)
 
 
 async def _amount(here: Counter, action_id: str, typed: str) -> dict[str, Any]:
@@ -434,7 +478,9 @@ async def _amount(here: Counter, action_id: str, typed: str) -> dict[str, Any]:
     from runtime.settings import ConfigError
 
     row = await _reads(here).action(action_id)
-    asked = None if row is None else money_of(row.args.get("daily_budget"))
+    if row is None:
+        raise ConfigError([_unknown(action_id)])
+    asked = money_of(row.args.get("daily_budget"))
     if asked is None:
         raise ConfigError([f"{action_id} is not a request about a daily budget"])
     amount, wrong = amount_of(typed, asked.currency, here.settings.operator.locale)

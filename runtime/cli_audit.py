@@ -128,7 +128,11 @@ def verify_file(settings: Settings, file: Path, *, against: Path | None, anchor:
 def _anchors(settings: Settings, against: Path | None, given: str | None) -> list[Anchor]:
     if against is not None and not against.exists():
         raise ConfigError([f"{against}: no such file; `ceo audit anchor` writes one into the data folder"])
-    known = anchors.read(against or anchors.place(settings.secrets.ceo_data_dir))
+    file = against or anchors.place(settings.secrets.ceo_data_dir)
+    try:
+        known = anchors.read(file)
+    except OSError as error:
+        raise ConfigError([f"--anchors {file}: cannot be read: {error.strerror}; name a file of `ceo audit anchor`"]) from None
     if given is not None:
         seq, digest = anchors.parse(given)
         known.append(Anchor(datetime.min.replace(tzinfo=UTC), seq, digest))
@@ -199,7 +203,8 @@ def export(
     except OSError as error:
         if error.filename is None or Path(error.filename).parent != file.parent:
             raise
-        raise ConfigError([f"{file}: cannot be written: {error.strerror}"]) from None
+        remedy = "name a file in a folder that exists and may be written to"
+        raise ConfigError([f"{file}: cannot be written: {error.strerror}; {remedy}"]) from None
 
 
 # -- replay -----------------------------------------------------------------------------------------------------------------------
@@ -260,7 +265,8 @@ def replay(settings: Settings, wanted: str | None) -> dict[str, Any]:
             tally.take(replay_decision(decision))
         if one is not None:
             if tally.judged + tally.decided == 0:
-                raise ConfigError([f"{one} is neither an action nor a decision of the record"])
+                where = "copy one from the cockpit or from `ceo audit export`, or say --all"
+                raise ConfigError([f"{one} is neither an action nor a decision of the record; {where}"])
             return tally.as_dict() | {"id": one}
         gaps = await audit_reads.gaps(conn)
         found = tally.as_dict()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from runtime.cli_talk import NO, OK, File, Json, load_settings, plainly, print_json
+from runtime.cli_talk import NO, OK, File, Json, cleaned, load_settings, plainly, print_json
 
 if TYPE_CHECKING:
     from runtime.cli_gate import Counter
@@ -29,7 +29,7 @@ def list_(as_json: Json = False, config: File = None) -> None:
 @autonomy_app.command("revoke")
 def revoke_(
     grant_id: Annotated[str, typer.Argument(help="A grant (see `ceo autonomy list`).")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it stays in the record.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stays in the record.", callback=cleaned)] = "",
     as_json: Json = False,
     config: File = None,
 ) -> None:
@@ -93,7 +93,10 @@ def overview(settings: Settings) -> dict[str, Any]:
 
 
 def revoke(settings: Settings, grant_id: str, reason: str) -> dict[str, Any]:
-    """A person at the terminal takes a grant back."""
+    """A person at the terminal takes a grant back. Raises ConfigError for what is no id."""
+    from runtime.cli_gate import known_id
+
+    wanted = known_id(grant_id, "`ceo autonomy list`")
 
     async def errand(here: Counter) -> dict[str, Any]:
         from knowledge.domain.message import Message
@@ -103,8 +106,8 @@ def revoke(settings: Settings, grant_id: str, reason: str) -> dict[str, Any]:
         from runtime.jobs.autonomy import revoke as end
 
         async with here.db.transaction() as tx:
-            grant = await tx.grants.get(grant_id)
-        why = Message(id="autonomy.lost.person", params={"reason": reason or "-"})
+            grant = await tx.grants.get(wanted)
+        why = Message(id="autonomy.lost.person", params={"reason": reason.strip() or "-"})
         ok = grant is not None and await end(PgGateBooks(here.db.engine), grant, str(person()), why, here.clock.now())
         said = Message(id="autonomy.revoked" if ok else "autonomy.not_living")
         return {"ok": ok, "grant_id": grant_id, "message": render(said, settings.operator.locale)}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import getpass
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,14 +46,23 @@ class Counter:
 def person() -> Actor:
     """Who sits at the terminal. Whoever reaches the database from a shell could change it anyway: the role is admin, the record
     says which login it was."""
-    return Actor(kind="user", id=f"terminal:{getpass.getuser()}", role="admin")
+    return Actor(kind="user", id=f"terminal:{login()}", role="admin")
+
+
+def login() -> str:
+    """The login at this terminal; in a container without one, the number of the user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 @asynccontextmanager
-async def counter(settings: Settings, url: str, *, vendors: bool) -> AsyncIterator[Counter]:
-    """The gate over a migrated database; with `vendors`, able to act on the world.
+async def counter(settings: Settings, url: str, *, vendors: bool, stop: bool = False) -> AsyncIterator[Counter]:
+    """The gate over a migrated database; with `vendors`, able to act on the world. The rules are read when something is judged: a
+    stop needs none, and must hold when they cannot be read.
 
-    Raises ConfigError when migrations are pending or a configured vendor lacks its secret.
+    Raises ConfigError when migrations are pending (for a `stop`, only if it then fails) or a configured vendor lacks its secret.
     """
     from runtime.db.engine import make_engine, normalise_url
     from runtime.db.gate_books import PgGateBooks
@@ -61,9 +72,11 @@ async def counter(settings: Settings, url: str, *, vendors: bool) -> AsyncIterat
     from tools.effects import Effects, Ports
     from tools.gate import Gate
 
-    if waiting := await asyncio.to_thread(pending, url):
-        raise ConfigError([f"the database lacks {len(waiting)} migrations (first: {waiting[0]}); run `ceo migrate`"])
-    clock, policy = SystemClock(), settings.operator.policy()
+    waiting = await asyncio.to_thread(pending, url)
+    lacking = ConfigError([f"the database lacks {len(waiting)} migrations (first: {(*waiting, '-')[0]}); run `ceo migrate`"])
+    if waiting and not stop:
+        raise lacking
+    clock, policy = SystemClock(), functools.cache(settings.operator.policy)
     engine = make_engine(normalise_url(url), pool_size=3, max_overflow=2)
     ports = Ports()
     if vendors:
@@ -75,8 +88,12 @@ async def counter(settings: Settings, url: str, *, vendors: bool) -> AsyncIterat
         lease = await Lease.acquire(engine, clock.now()) if vendors else None
         executor = lease.incarnation if lease else "terminal"
         try:
-            gate = Gate(PgGateBooks(engine), Effects(ports), lambda: policy, clock, executor=executor)
+            gate = Gate(PgGateBooks(engine), Effects(ports), policy, clock, executor=executor)
             yield Counter(settings, Database(engine), gate, clock)
+        except Exception:
+            if waiting:
+                raise lacking from None
+            raise
         finally:
             if lease is not None:
                 await lease.release()
@@ -88,11 +105,11 @@ async def counter(settings: Settings, url: str, *, vendors: bool) -> AsyncIterat
         await engine.dispose()
 
 
-def run(settings: Settings, errand: Callable[[Counter], Awaitable[T]], *, vendors: bool = False) -> T:
+def run(settings: Settings, errand: Callable[[Counter], Awaitable[T]], *, vendors: bool = False, stop: bool = False) -> T:
     """One errand at the gate of the configured database; with `vendors`, able to act on the world."""
 
     async def go(url: str) -> T:
-        async with counter(settings, url, vendors=vendors) as here:
+        async with counter(settings, url, vendors=vendors, stop=stop) as here:
             return await errand(here)
 
     with database(settings.secrets) as url:
@@ -116,7 +133,7 @@ def kill(settings: Settings, scope: str, target: str | None, reason: str) -> dic
     async def errand(here: Counter) -> dict[str, Any]:
         return _said(settings, await here.gate.kill(cast(Any, scope), target, who, reason))
 
-    return run(settings, errand)
+    return run(settings, errand, stop=True)
 
 
 def resume(settings: Settings, kill_id: str | None, *, everything: bool) -> dict[str, Any]:
@@ -124,13 +141,14 @@ def resume(settings: Settings, kill_id: str | None, *, everything: bool) -> dict
     who = person()
 
     async def errand(here: Counter) -> dict[str, Any]:
-        from runtime.db.cockpit_reads import CockpitReads
+        from runtime.db.gate_books import PgGateBooks
 
-        active = await CockpitReads(here.db, settings.operator.policy()).kills()
+        async with PgGateBooks(here.db.engine).transaction() as tx:
+            active = await tx.kills()
         stops = [f"{k.id} {k.scope} {k.target or ''} ({k.set_by}: {k.reason})" for k in active]
         if kill_id is not None:
             chosen = [known_id(kill_id)]
-        elif everything or len(active) == 1:
+        elif active and (everything or len(active) == 1):
             chosen = [k.id for k in active]
         else:
             message = "Several stops are set; name one, or lift all with --all:" if active else "No stop is set."
@@ -195,14 +213,14 @@ def replay(settings: Settings, event_id: str) -> bool:
         return asyncio.run(run(url))
 
 
-def known_id(value: str) -> str:
-    """An id of ours as typed. Raises ConfigError when it cannot be one."""
+def known_id(value: str, where: str = "the list command") -> str:
+    """An id of ours as typed. Raises ConfigError when it cannot be one, saying where there are some."""
     import uuid
 
     try:
         return str(uuid.UUID(value))
     except ValueError:
-        raise ConfigError([f"{value!r} is not an id; copy it from the list command"]) from None
+        raise ConfigError([f"{value!r} is not an id; copy it from {where}"]) from None
 
 
 def show_dead(rows: list[dict[str, Any]]) -> None:

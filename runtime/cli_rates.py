@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
@@ -63,6 +62,7 @@ def put(settings: Settings, base: str, quote: str, rate: str, day: str | None, c
     from zoneinfo import ZoneInfo
 
     from knowledge.domain.money import EXPONENTS
+    from runtime.cli_gate import login
     from runtime.settings import ConfigError
 
     base, quote = base.upper(), quote.upper()
@@ -85,7 +85,7 @@ def put(settings: Settings, base: str, quote: str, rate: str, day: str | None, c
         raise ConfigError([f"day: {day!r} is not a date; write it like 2026-11-20"]) from None
     if chosen > today:
         raise ConfigError([f"day: {chosen} lies in the future; a rate is of a day that has begun"])
-    who = f"terminal:{getpass.getuser()}"
+    who = f"terminal:{login()}"
 
     async def run(tx: Transaction) -> dict[str, Any]:
         from runtime.db.audit_write import append
@@ -96,7 +96,7 @@ def put(settings: Settings, base: str, quote: str, rate: str, day: str | None, c
         await append(tx.conn, "rate.set", f"user:{who}", now, told | {"before": str(before.rate) if before else None})
         return told | {"source": who}
 
-    return _with_database(settings, run)
+    return with_database(settings, run)
 
 
 def known(settings: Settings, clock: Clock) -> list[dict[str, Any]]:
@@ -111,10 +111,11 @@ def known(settings: Settings, clock: Clock) -> list[dict[str, Any]]:
         rates = await tx.exchange_rates.known(today - SHOWN, today)
         return [r.model_dump(mode="json") | {"fresh": r.day >= oldest} for r in rates]
 
-    return _with_database(settings, run)
+    return with_database(settings, run)
 
 
-def _with_database(settings: Settings, run: Callable[[Transaction], Awaitable[T]]) -> T:
+def with_database(settings: Settings, run: Callable[[Transaction], Awaitable[T]]) -> T:
+    """One transaction on the configured database. Raises ConfigError when migrations are pending."""
     from runtime.cli_database import database
 
     with database(settings.secrets) as url:

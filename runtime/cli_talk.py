@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from runtime.settings import Secrets, Settings
 
-OK, NO, BAD_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
+OK, NO, BAD_INPUT, UNAVAILABLE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 Json = Annotated[bool, typer.Option("--json", help="One JSON object for machines instead of text for people.")]
 File = Annotated[Path | None, typer.Option("--config", help="The operator's file; default: CEO_CONFIG or agentos.yaml.")]
 _debug = False
@@ -64,8 +64,16 @@ def explain(error: Exception) -> tuple[int, list[str]]:
         return NO, [str(error)]
     if isinstance(error, OSError) and error.errno == 98:
         return UNAVAILABLE, ["the port is taken by another program; choose one with --port"]
+    if isinstance(error, OSError) and error.filename is not None:
+        what = error.strerror or type(error).__name__
+        return BAD_INPUT, [
+            f"{error.filename}: {what}; name another path (CEO_DATA_DIR, or the one in the command), or mend this one"
+        ]
     place = log_trace(error)
-    return NO, [f"unexpected {type(error).__name__}: {error}", f"the whole trace is in {place}; `ceo --debug …` shows it here"]
+    return UNEXPECTED, [
+        f"unexpected {type(error).__name__}: {error}",
+        f"the whole trace is in {place}; `ceo --debug …` shows it here",
+    ]
 
 
 def log_trace(error: Exception) -> Path:
@@ -100,6 +108,22 @@ def bad(sentence: str) -> typer.BadParameter:
     return typer.BadParameter(sentence)
 
 
+def cleaned(value: str | None) -> str | None:
+    """For options and arguments whose text is kept: bytes that are no text are replaced, since the record cannot hold them."""
+    from runtime.typed_text import clean
+
+    return None if value is None else clean(value)
+
+
+def reasoned(value: str) -> str:
+    """For a reason that must be given: it teaches the next decisions, and a blank teaches nothing."""
+    from runtime.typed_text import clean
+
+    if not (reason := clean(value).strip()):
+        raise bad('--reason is empty; say why in a few words, like --reason "too expensive"')
+    return reason
+
+
 def finish(outcome: dict[str, Any], as_json: bool) -> NoReturn:
     """Prints what became of a click, and ends with 0 or 1."""
     if as_json:
@@ -115,7 +139,8 @@ def print_json(value: dict[str, Any]) -> None:
     """The answer for machines: one object."""
     import json
 
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    typer.echo(text.encode("utf-8", "replace").decode("utf-8"))  # a path may hold bytes that are no UTF-8
 
 
 def say(text: str) -> None:
@@ -147,6 +172,18 @@ def load_settings(path: Path | None) -> Settings:
     from runtime.settings import load
 
     return load(path)
+
+
+def load_for_stop(path: Path | None) -> Settings:
+    """What a stop needs, whatever else is wrong; what could not be read is said, and passed over."""
+    from runtime.settings import load_for_stop as read
+
+    settings, problems = read(path)
+    for line in problems:
+        say(f"ceo: {line}")
+    if problems:
+        say("ceo: going on without it, with the defaults: a stop must not wait for a configuration to be mended")
+    return settings
 
 
 def now() -> datetime:

@@ -16,6 +16,8 @@ from knowledge.domain.policy import Autonomy, Guardrails, Policy, Targets
 from runtime import environment
 
 MONEY_DIALS = ("daily_cap", "weekly_cap", "max_campaign_budget", "pause_asks_above", "campaign_daily_cap", "campaign_weekly_cap")
+STOP_NEEDS = ("database_url", "ceo_data_dir", "ceo_config")
+"""The part of the environment without which a stop reaches no database."""
 MONEY_TABLES = ("platform_daily_cap", "platform_weekly_cap")
 
 
@@ -255,7 +257,12 @@ class _Loader(_Parser):
 
 
 def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:
-    return Decimal(str(loader.construct_scalar(node)).replace("_", ""))
+    text = str(loader.construct_scalar(node))
+    try:
+        return Decimal(text.replace("_", ""))
+    except ArithmeticError:
+        problem = f"{text} is not an amount or a share; write a number like 0.20"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
@@ -268,40 +275,95 @@ def load(path: Path | None = None, env: dict[str, str] | None = None) -> Setting
     return Settings(operator=load_operator(file), secrets=secrets, path=file)
 
 
+def load_for_stop(path: Path | None = None, env: dict[str, str] | None = None) -> tuple[Settings, list[str]]:
+    """What a stop needs and nothing else, with the problems that were passed over: a file that is broken elsewhere, or not there at
+    all, must not keep anybody from stopping. The operator has no rules then: nothing can be judged with it."""
+    problems: list[str] = []
+    try:
+        secrets = load_secrets(env)
+    except ConfigError as error:
+        problems += error.problems
+        secrets = Secrets.model_validate({name: value for name, value in _given(env).items() if name in STOP_NEEDS})
+    file = path or secrets.ceo_config
+    try:
+        operator = load_operator(file)
+    except ConfigError as error:
+        problems += error.problems
+        operator = _least_operator(file)
+    return Settings.model_construct(operator=operator, secrets=secrets, path=file), problems
+
+
+def _least_operator(path: Path) -> Operator:
+    """Workspace, locale and zone as far as the file can be read, else the defaults."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8", errors="replace"), Loader=_Loader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        raw = None
+    given: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    kept: dict[str, Any] = {}
+    if isinstance(name := given.get("workspace"), str):
+        kept["workspace"] = name
+    if (locale := given.get("locale")) in ("pt-BR", "en"):
+        kept["locale"] = locale
+    if isinstance(zone := given.get("time_zone"), str) and zone in available_timezones():
+        kept["time_zone"] = zone
+    return Operator.model_construct(**kept)
+
+
+def _given(env: dict[str, str] | None) -> dict[str, str]:
+    source = environment.dotenv_values() | environment.variables() if env is None else env
+    return {name: source[name.upper()] for name in Secrets.model_fields if source.get(name.upper())}
+
+
 def load_secrets(env: dict[str, str] | None = None) -> Secrets:
     """From the environment (or a given mapping), and below it from a `.env` in the working folder. Empty values count as unset."""
-    source = environment.dotenv_values() | environment.variables() if env is None else env
-    values = {name: source[name.upper()] for name in Secrets.model_fields if source.get(name.upper())}
     try:
-        return Secrets.model_validate(values)
+        return Secrets.model_validate(_given(env))
     except ValidationError as error:
         raise ConfigError([f"environment: {str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]) from None
 
 
 def load_operator(path: Path) -> Operator:
     """Parses the operator's file. Raises ConfigError; every line names file, line, path of the key, problem and remedy."""
-    try:
-        source = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError([f"{path}: no such file; copy agentos.yaml from the project, or name yours in CEO_CONFIG"]) from None
+    source = _source(path)
     try:
         loader = _Loader(source)
         node = loader.get_single_node()
-        lines = _lines(node)
+        lines, repeated = _lines(node)
         raw = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}" if mark else ""
         raise ConfigError([f"{path}{place}: not readable as YAML: {getattr(error, 'problem', error)}"]) from None
+    except (ValueError, RecursionError) as error:  # 2026-13-45 looks like a date; an alias may name what it stands in
+        raise ConfigError([f"{path}: not readable as YAML: {error}; put quotes around what is plain text"]) from None
     if not isinstance(raw, dict):
         raise ConfigError([f"{path}: is empty or not a mapping; start from the project's agentos.yaml"])
-    problems = _money(raw, path, lines)
+    problems = [_twice(path, key, first, again) for key, first, again in repeated] + _money(raw, path, lines)
     if problems:
         raise ConfigError(problems)
     try:
         return Operator.model_validate(raw)
     except ValidationError as error:
         raise ConfigError([_problem(path, lines, e) for e in error.errors()]) from None
+
+
+def _source(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file; copy agentos.yaml from the project, or name yours in CEO_CONFIG"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8 text"]) from None
+    except OSError as error:
+        raise ConfigError(
+            [f"{path}: cannot be read: {error.strerror}; name the operator's file (--config or CEO_CONFIG)"]
+        ) from None
+
+
+def _twice(path: Path, key: tuple[str, ...], first: int, again: int) -> str:
+    name = ".".join(key)
+    return f"{path}:{again} {name}: is set twice, on line {first} and on line {again}; only one could count, so keep one of them"
 
 
 def _money(raw: dict[str, Any], path: Path, lines: dict[tuple[str, ...], int]) -> list[str]:
@@ -331,14 +393,18 @@ def _money(raw: dict[str, Any], path: Path, lines: dict[tuple[str, ...], int]) -
     return problems
 
 
-def _lines(node: yaml.Node | None) -> dict[tuple[str, ...], int]:
+def _lines(node: yaml.Node | None) -> tuple[dict[tuple[str, ...], int], list[tuple[tuple[str, ...], int, int]]]:
+    """The line of every key, and the keys that are set twice with both their lines: YAML would let the last one win in silence."""
     found: dict[tuple[str, ...], int] = {}
+    repeated: list[tuple[tuple[str, ...], int, int]] = []
 
     def walk(current: yaml.Node | None, at: tuple[str, ...]) -> None:
         if isinstance(current, yaml.MappingNode):
             for key, value in current.value:
-                place = (*at, str(key.value))
-                found[place] = key.start_mark.line + 1
+                place, line = (*at, str(key.value)), key.start_mark.line + 1
+                if place in found:
+                    repeated.append((place, found[place], line))
+                found[place] = line
                 walk(value, place)
         elif isinstance(current, yaml.SequenceNode):
             for index, value in enumerate(current.value):
@@ -346,7 +412,7 @@ def _lines(node: yaml.Node | None) -> dict[tuple[str, ...], int]:
                 walk(value, (*at, str(index)))
 
     walk(node, ())
-    return found
+    return found, repeated
 
 
 def _problem(path: Path, lines: dict[tuple[str, ...], int], error: Any) -> str:

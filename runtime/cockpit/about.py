@@ -50,8 +50,12 @@ def step(say: Speaker, row: Step, *, named: bool = False) -> StepView:
     if payload.get("scope"):
         scope, target = say.words.find(f"kill.scopes.{payload['scope']}") or str(payload["scope"]), payload.get("target")
         more.append(f"{scope}: {say.platform(str(target))}" if target else scope)
-    if payload.get("reason"):
+    if isinstance(payload.get("reason"), Mapping):
+        more.append(say.message(payload["reason"]) or "")
+    elif payload.get("reason"):
         more.append(f"“{payload['reason']}”")
+    if payload.get("value"):
+        more.append(str(payload["value"]))
     error = payload.get("error")
     if isinstance(error, Mapping):
         more.append(say.message(dict(error)) or "")  # pyright: ignore[reportUnknownArgumentType]
@@ -205,6 +209,7 @@ def _agreement(say: Speaker, found: Agreed | None) -> str:
 
 def _grant(say: Speaker, grant: Grant) -> dict[str, Any]:
     return {
+        "id": grant.id,
         "title": say.words.find(f"act.{grant.action_kind}") or grant.action_kind,
         "status": say.words(f"grant_state.{grant.state(say.now)}"),
         "living": grant.state(say.now) == "living",

@@ -18,7 +18,7 @@ __all__ = ["ChatAnswer", "ChatPort", "CockpitDeps", "CockpitSettings", "GatePort
 def build_router(deps: CockpitDeps) -> APIRouter:
     """Everything under `deps.prefix` (include it without another prefix). Signs people in by itself: outer layers must let
     these paths through: /, /login, /logout, /partials, /chat, /approvals*, /actions/*, /undo, /stops, /audit, /settings, /alerts/*,
-    /kill*, /locale, /theme, /live, /static/cockpit/*."""
+    /autonomy/*, /kill*, /locale, /theme, /live, /static/cockpit/*."""
     web = Web(deps)
     router = APIRouter(prefix=deps.prefix, route_class=web.route_class(), include_in_schema=False)
     add_pages(router, web)

@@ -19,6 +19,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import CurrencyMismatch, Money
 from knowledge.domain.outcome import expectation_of
 from knowledge.domain.policy import Policy
+from knowledge.domain.verdict import Finding
 from runtime.cockpit import measures
 from runtime.cockpit.numbers import DASH
 from runtime.cockpit.speak import Difference, Speaker, money_of
@@ -92,13 +93,18 @@ class Card:
     edited_by: str | None
     error: str | None
 
+    @property
+    def told(self) -> tuple[Reason, ...]:
+        """The reasons as a person needs them: of a refused action only what refuses, since no approval would help."""
+        return tuple(one for one in self.reasons if one.answer == "refuse" or self.row.status != "refused")
+
 
 def card(say: Speaker, row: ActionRow, policy: Policy | None = None) -> Card:
     """The card of a row, in the speaker's language, at the speaker's moment.
 
     With the policy in force, a refusal also says what would fit, and a scheduled action what it may cost.
     """
-    findings = tuple(reason(say, item, row.facts) for item in _findings(row))
+    findings = tuple(reason(say, item, row.facts) for item in _findings(row) if not _empty(item))
     columns: list[str] = []
     for line in row.evidence:
         columns += [key for key in line if key not in columns]
@@ -150,6 +156,12 @@ def may_not(say: Speaker, row: ActionRow, actor: str, role: str) -> str | None:
     if any(vote.by == actor for vote in row.votes):
         return say.words("approvals.voted")
     return None
+
+
+def telling(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings that a person is told: where a rule refuses, only what refuses, since no approval would help against it."""
+    refusing = tuple(f for f in findings if f.answer == "refuse")
+    return refusing or tuple(f for f in findings if f.answer != "allow")
 
 
 def undo_words(say: Speaker, row: ActionRow, message: Message) -> str:
@@ -237,8 +249,14 @@ def _findings(row: ActionRow) -> list[dict[str, Any]]:
     return sorted(found, key=lambda item: order.get(item["answer"], 3))
 
 
+def _empty(item: Mapping[str, Any]) -> bool:
+    """A rule that passed because there was nothing to look at, and whose sentence would list nothing: no rate was needed."""
+    return item["answer"] == "allow" and item["rule"] == "exchange_rate" and not (item["message"].get("params") or {}).get("pairs")
+
+
 def _left(say: Speaker, row: ActionRow, until: datetime | None) -> tuple[str | None, bool]:
-    if until is None:
+    """How long there is still to decide, and whether that is soon; nothing where nobody can decide any more."""
+    if until is None or not (row.ticket_status == "pending" or row.status == "scheduled"):
         return None, False
     left = until - say.now
     if left.total_seconds() <= 0:

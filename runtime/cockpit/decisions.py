@@ -16,6 +16,7 @@ from runtime.cockpit.regions import Regions
 from runtime.cockpit.web import Flash, Web, back, field, is_partial, valid_id
 from runtime.cockpit.words import Words
 from runtime.db.action_reads import ActionRow
+from runtime.typed_text import clean
 from tools.gate import Outcome
 
 MAX_REASON, MAX_BATCH, MAX_HOURS = 500, 50, 720
@@ -27,7 +28,7 @@ QUEUE = ("approvals", "scheduled", "refusals", "feed", "kpis")
 def told(web: Web, request: Request, outcome: Outcome, extra: str | None = None) -> Flash:
     """The gate's answer as a notice, with its reasons when it is a no."""
     say = web.speaker(request)
-    details = tuple(say.message(f.message) or f.rule for f in outcome.findings if f.answer != "allow")
+    details = tuple(say.message(f.message) or f.rule for f in cards.telling(outcome.findings))
     text = say.message(outcome.message) or outcome.status
     return Flash("good" if outcome.ok else "bad", f"{text} {extra}" if extra else text, () if outcome.ok else details)
 
@@ -134,7 +135,7 @@ def add_decisions(router: APIRouter, web: Web) -> None:
         if isinstance(session, Response):
             return session
         typed = await field(request, "hours")
-        if not typed.isdecimal() or int(typed) > MAX_HOURS:
+        if not typed.isdecimal() or len(typed) > 4 or int(typed) > MAX_HOURS:
             wrong = Flash("bad", Words(web.locale(request))("edit.wrong_number"))
             return await answer(web, request, session, wrong, home(web, request, action_id), (), 422)
         outcome = await gate.extend(action_id, session.actor, int(typed))
@@ -266,7 +267,7 @@ def add_decisions(router: APIRouter, web: Web) -> None:
         row = await web.reads.action(action_id)
         if row is None:
             return web.problem(request, session, "error.not_found", 404)
-        say, typed = web.speaker(request), {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
+        say, typed = web.speaker(request), {k: clean(v) for k, v in (await request.form()).items() if isinstance(v, str)}
         reason = typed.get("reason", "").strip()[:MAX_REASON]
         changes, form = edits.read(say, row, typed)
         if any(one.error for one in form):
@@ -287,5 +288,5 @@ def add_decisions(router: APIRouter, web: Web) -> None:
         return web.redirect(request, f"/actions/{outcome.action_id or action_id}", flash=flash, session=session)
 
     def spoken(say: Any, outcome: Outcome, tone: str) -> dict[str, Any]:
-        reasons = [cards.reason(say, f.model_dump(mode="json")) for f in outcome.findings if f.answer != "allow"]
+        reasons = [cards.reason(say, f.model_dump(mode="json")) for f in cards.telling(outcome.findings)]
         return {"result": say.message(outcome.message) or outcome.status, "reasons": reasons, "tone": tone}

@@ -8,12 +8,15 @@ from typing import cast
 
 from fastapi import APIRouter, Request, Response
 
+from knowledge.domain.message import Message
 from runtime.cockpit.auth import WINDOW
 from runtime.cockpit.decisions import MAX_REASON, QUEUE, answer, told
 from runtime.cockpit.deps import KILL_SCOPES, KillScope
 from runtime.cockpit.pages import chat_context, draw, visible
 from runtime.cockpit.web import THEMES, Flash, Web, back, field, is_partial, valid_id
 from runtime.cockpit.words import LOCALES, Words
+from runtime.db.gate_books import PgGateBooks
+from runtime.jobs import autonomy
 
 YEAR = 365 * 24 * 3600
 MAX_QUESTION = 2000
@@ -112,6 +115,23 @@ def add_forms(router: APIRouter, web: Web) -> None:
         done = await web.accounts.acknowledge(alert_id, str(session.actor), web.deps.clock.now())
         flash = Flash("good" if done else "plain", words(f"notice.{'' if done else 'already_'}acknowledged"))
         return await answer(web, request, session, flash, "/", ("alerts",))
+
+    @router.post("/autonomy/{grant_id}/revoke")
+    async def revoke(request: Request, grant_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        session = await guard.require_post(request, "manager")
+        words, database = Words(web.locale(request)), web.deps.database
+        if not valid_id(grant_id):
+            return web.problem(request, session, "error.not_found", 404)
+        reason = (await field(request, "reason"))[:MAX_REASON]
+        if not reason:
+            return await answer(web, request, session, Flash("bad", words("error.reason_missing")), "/settings", (), 422)
+        async with database.transaction() as tx:
+            grant = await tx.grants.get(grant_id)
+        why = Message(id="autonomy.lost.person", params={"reason": reason})
+        books, now = PgGateBooks(database.engine), web.deps.clock.now()
+        done = grant is not None and await autonomy.revoke(books, grant, str(session.actor), why, now)
+        told_so = web.speaker(request).message(Message(id="autonomy.revoked" if done else "autonomy.not_living")) or ""
+        return await answer(web, request, session, Flash("good" if done else "bad", told_so), "/settings", ())
 
     # -- talking -------------------------------------------------------------------------------------------------------------
 

@@ -15,11 +15,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 
 from prompts.messages import render
+from runtime.cockpit import faults
 from runtime.cockpit.assets import Assets
 from runtime.cockpit.auth import Forbidden, Guard, LoginNeeded, Session, form_token, sign
 from runtime.cockpit.deps import CockpitDeps
@@ -28,6 +31,7 @@ from runtime.cockpit.speak import Speaker
 from runtime.cockpit.words import LOCALES, Words
 from runtime.db.cockpit_accounts import CockpitAccounts
 from runtime.db.cockpit_reads import CockpitReads
+from runtime.typed_text import clean
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -211,6 +215,11 @@ class Web:
                         except Forbidden as refusal:
                             session = await web.guard.session(request)
                             response = web.problem(request, session, refusal.key, 403)
+                        except (HTTPException, RequestValidationError):
+                            raise
+                        except Exception as fault:  # the edge of the program: a page in words, and nothing of the inside
+                            faults.note(fault, request.url.path)
+                            response = web.problem(request, None, "error.unexpected", 500)
                     for name, value in HEADERS.items():
                         response.headers.setdefault(name, value)
                     return response
@@ -221,9 +230,9 @@ class Web:
 
 
 async def field(request: Request, name: str) -> str:
-    """One text field of the form, trimmed; empty when absent."""
+    """One text field of the form, trimmed and without control characters; empty when absent."""
     value = (await request.form()).get(name, "")
-    return value.strip() if isinstance(value, str) else ""
+    return clean(value).strip() if isinstance(value, str) else ""
 
 
 def back(request: Request, prefix: str) -> str:

@@ -103,6 +103,8 @@ def test_the_list_and_the_card_say_rule_number_limit_and_what_to_do(ids: dict[st
     for part in ("Teto diário: no pior caso", "R$ 304,65", "teto R$ 300,00", "O que fazer: Até R$ 12,67 por dia caberia"):
         assert part in words, part
     assert "ceo approvals approve" not in words, "nothing waits"
+    assert "Cotações usadas" not in words and "pede aprovação" not in words, "only what refuses, and only what says something"
+    assert "Prazo encerrado" not in ceo("approvals", "show", ids["marca"]).stdout
     assert said(ceo("approvals", "show", ids["budget"], "--json"))["timeline"][0]["what"] == "Pedido de aprovação"
     assert ceo("approvals", "show", "00000000-0000-0000-0000-000000000000").exit_code == 2
 
@@ -132,12 +134,46 @@ def test_edit_says_what_the_rules_say_before_and_makes_a_new_request(ids: dict[s
     assert any("50%" in line for line in said(preview)["findings"])
     assert ceo("approvals", "edit", ids["budget"], "--budget", "1.23.4", "--reason", "x").exit_code == 2
     assert ceo("approvals", "edit", ids["budget"], "--budget", "52").exit_code == 2  # no reason
+    unknown = ceo("approvals", "edit", "00000000-0000-0000-0000-000000000000", "--budget", "52", "--reason", "x")
+    assert unknown.exit_code == 2 and "not in the record" in unknown.stderr
     wrong = said(ceo("approvals", "edit", ids["budget"], "--set", "campaign_id=c-marca", "--reason", "x", "--json"))
     assert wrong["message_id"] == "gate.edit_field"
     edited = said(ceo("approvals", "edit", ids["budget"], "--budget", "52,50", "--reason", "menos", "--json"))
     assert edited["ok"] and edited["action_id"] != ids["budget"]
     made = said(ceo("approvals", "show", edited["action_id"], "--json"))
     assert made["args"]["daily_budget"]["minor"] == 5250 and made["edited_from"] == ids["budget"]
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "\x07"])
+def test_a_no_without_a_reason_is_refused_by_name(ids: dict[str, str], reason: str) -> None:
+    for command in (("reject",), ("withdraw",), ("edit", "--budget", "52")):
+        result = ceo("approvals", command[0], ids["budget"], *command[1:], "--reason", reason)
+        assert result.exit_code == 2 and "--reason" in result.output, result.output
+    assert ceo("approvals", "reject", ids["budget"], "--reason", "\udcff caro").exit_code == 0
+    assert "\ufffd caro" in ceo("approvals", "show", ids["budget"]).stdout
+
+
+def test_a_refusal_does_not_tell_the_manager_to_approve(ids: dict[str, str]) -> None:
+    preview = ceo("approvals", "edit", ids["budget"], "--budget", "190", "--preview", "--json")
+    assert all("aprova" not in line.lower() for line in said(preview)["findings"]), said(preview)["findings"]
+
+
+def test_the_card_of_a_done_action_says_how_it_turned_out(ids: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(ceo("approvals", "show", ids["marca"], "--json"))["verdicts"] == []
+    from knowledge.domain.message import Message
+    from runtime.db.outcomes import Outcomes
+
+    class Judged:
+        metric, verdict, better, final = "profit", "above", True, False
+        message = Message(id="gate.done", params={"kind": "campaign.set_budget"})
+
+    async def of(self: Any, wanted: Any) -> Any:
+        return {one: [Judged()] for one in wanted}
+
+    monkeypatch.setattr(Outcomes, "of", of)
+    (verdict,) = said(ceo("approvals", "show", ids["marca"], "--json"))["verdicts"]
+    assert (verdict["verdict"], verdict["better"], verdict["final"]) == ("above", True, False)
+    assert "Veredito" in ceo("approvals", "show", ids["marca"]).stdout
 
 
 def test_undo_shows_first_and_then_restores(ids: dict[str, str]) -> None:
@@ -164,3 +200,24 @@ def test_a_token_is_the_accounts_and_no_stranger_gets_one(ids: dict[str, str], m
     reading = read_token(ceo("user", "token", "ana@example.com", "--read-only").stdout.strip(), "k" * 40)
     assert reading is not None and reading["scopes"] == [READ]
     assert read_token(ceo("user", "token", "ana@example.com").stdout.strip(), "j" * 40) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("1e5", "não é um valor"),
+        ("50 a 60", "não é um valor"),
+        ("0x10", "não é um valor"),
+        ("5 mil e pouco", "não é um valor"),
+        ("US$ 52", "outra moeda"),
+        ("52 USD", "outra moeda"),
+    ],
+)
+def test_an_amount_is_read_whole_or_refused_with_what_was_typed(ids: dict[str, str], typed: str, problem: str) -> None:
+    wrong = ceo("approvals", "edit", ids["budget"], "--budget", typed, "--preview")
+    assert wrong.exit_code == 2 and typed in wrong.stderr and problem in " ".join(wrong.stderr.split())
+
+
+def test_thousands_are_understood_exactly(ids: dict[str, str]) -> None:
+    edited = said(ceo("approvals", "edit", ids["budget"], "--budget", "R$ 0,05 mil", "--reason", "menos", "--json"))
+    assert said(ceo("approvals", "show", edited["action_id"], "--json"))["args"]["daily_budget"]["minor"] == 5000

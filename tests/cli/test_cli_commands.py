@@ -110,6 +110,8 @@ def test_the_stop_is_set_listed_lifted_and_recorded(configured: str) -> None:
     assert len(said(several)["findings"]) == 2
     assert len(said(ceo("resume", "--all", "--json"))["lifted"]) == 2
     assert said(ceo("resume", "--json"))["status"] == "none"
+    none = ceo("resume", "--all", "--json")
+    assert (none.exit_code, said(none)["status"]) == (0, "none")
     whole = said(ceo("audit", "verify", "--json"))
     assert (whole["rows"], whole["ok"], whole["first_bad_seq"], whole["problem"]) == (4, True, None, None)
 
@@ -118,6 +120,67 @@ def test_a_scope_that_does_not_exist_and_a_target_too_few_are_bad_input(configur
     assert ceo("kill", "everything").exit_code == 2
     assert ceo("kill", "campaign").exit_code == 2
     assert ceo("kill", "all", "meta").exit_code == 2
+
+
+@pytest.mark.parametrize("wrong", [b"locale: en\nbogus: 1\n", b"\xff\xfe", b"locale: [\n", b"", None])
+def test_a_stop_does_not_wait_for_a_broken_configuration(
+    configured: str, place: Path, monkeypatch: pytest.MonkeyPatch, wrong: bytes | None
+) -> None:
+    file = place / "broken.yaml"
+    if wrong is not None:
+        file.write_bytes(wrong)
+    monkeypatch.setenv("CEO_CONFIG", str(file))
+    monkeypatch.setenv("CEO_LOG_LEVEL", "loud")
+    assert ceo("approvals", "list").exit_code == 2
+    stopped = ceo("kill", "all", "--reason", "agora", "--json")
+    assert (stopped.exit_code, said(stopped)["status"]) == (0, "killed"), stopped.output
+    assert "broken.yaml" in stopped.stderr and "CEO_LOG_LEVEL" in stopped.stderr
+    lifted = ceo("resume", "--json")
+    assert (lifted.exit_code, said(lifted)["status"]) == (0, "resumed"), lifted.output
+
+
+def test_a_stop_takes_a_reason_that_is_no_text(configured: str) -> None:
+    assert ceo("kill", "all", "--reason", "\udcff pare").exit_code == 0
+    (one,) = stops(configured)
+    assert one == "\ufffd pare"
+    assert ceo("kill", "platform", "meta\udcff").exit_code == 1, "no such platform, in words"
+    assert ceo("kill", "platform", "meta", "--reason", "  ").exit_code == 0
+    assert "stopped from the terminal" in stops(configured)
+
+
+def stops(url: str) -> list[str]:
+    import psycopg
+
+    from runtime.db.engine import libpq_url
+
+    with psycopg.connect(libpq_url(url)) as connection:
+        return [row[0] for row in connection.execute("select reason from kill_switches order by set_at").fetchall()]
+
+
+def test_a_stop_on_an_empty_database_says_what_to_run(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    result = ceo("kill")
+    assert result.exit_code == 2 and "ceo migrate" in result.stderr
+
+
+def test_a_place_that_cannot_be_used_is_bad_input(configured: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "latin.yaml").write_bytes("locale: pt-BR # não\n".encode("latin-1"))
+    for args, words in (
+        (("policy", "diff", "latin.yaml"), "UTF-8"),
+        (("policy", "diff", str(place)), str(place)),
+        (("audit", "verify", "--anchors", str(place)), "ceo audit anchor"),
+        (("audit", "export", "/nonexistent/x"), "folder that exists"),
+        (("replay", "00000000-0000-0000-0000-000000000000"), "ceo audit export"),
+        (("undo", "--batch", "nope"), "correlation_id"),
+        (("undo", "--batch", "\udcff"), "correlation_id"),
+        (("autonomy", "revoke", "zz"), "ceo autonomy list"),
+    ):
+        result = ceo(*args)
+        assert result.exit_code == 2 and words in result.output and "unexpected" not in result.output, (args, result.output)
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setenv("CEO_DATA_DIR", "/dev/null/x")
+    result = ceo("approvals", "list")
+    assert result.exit_code == 2 and "/dev/null/x" in result.stderr and "CEO_DATA_DIR" in result.stderr, result.output
 
 
 def test_a_changed_audit_row_breaks_the_chain(configured: str) -> None:
@@ -198,7 +261,7 @@ def test_an_unexpected_error_is_one_line_and_a_log(place: Path, monkeypatch: pyt
 
     monkeypatch.setattr(runtime.backtest, "run", broken)
     result = ceo("backtest", "x.csv")
-    assert result.exit_code == 1
+    assert result.exit_code == 4, "1 would say that the answer is no"
     assert "unexpected ZeroDivisionError" in result.stderr and "Traceback" not in result.stderr
     log = (place / "data" / "ceo.log").read_text(encoding="utf-8")
     assert "Traceback" in log and "inside" in log

@@ -66,6 +66,22 @@ def test_schedules_are_told_in_the_workspaces_zone(file: Path) -> None:
     assert due["alerts"] == "2026-11-23T08:45:00-03:00"
 
 
+def test_a_key_set_twice_is_named_with_both_lines(file: Path) -> None:
+    line = edit(file, "daily_cap: 300.00", "daily_cap: 300.00\n    daily_cap: 1200.00")
+    result = ceo("config", "check", "--json")
+    assert result.exit_code == 2
+    (problem,) = json.loads(result.stdout)["problems"]
+    for part in (f":{line + 1} ", "guardrails.financial.daily_cap", f"line {line} and on line {line + 1}"):
+        assert part in problem, problem
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "locale: 2026-13-45", "currency: .inf"])
+def test_what_yaml_cannot_make_a_value_of_is_no_fault_of_ours(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    result = ceo("config", "check")
+    assert result.exit_code == 2 and "not readable as YAML" in result.output
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "meant"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -137,11 +138,13 @@ def test_edit_names_the_field_the_rule_and_the_new_request(house: House, api: Ca
         more = {} if verb == "preview" else {"reason": "menos", "fingerprint": shown}
         return api("POST", f"{path}/{verb}", manager, json={"changes": changes} | more)
 
-    assert problem(edit({"campaign_id": "c-marca"}), 422, "edit_field")["field"] == "campaign_id"
+    wrong = problem(edit({"campaign_id": "c-marca"}), 422, "edit_field")
+    assert wrong["field"] == "campaign_id" and "fields" in wrong["remedy"]
     assert problem(edit({"daily_budget": {"minor": "x", "currency": "BRL"}}), 422, "edit_invalid")["field"] == "daily_budget.minor"
     problem(edit({"daily_budget": {"minor": 5460, "currency": "BRL"}}), 422, "edit_nothing")
     refused = problem(edit({"daily_budget": {"minor": 19000, "currency": "BRL"}}), 422, "edit_refused")
     assert "max_increase" in [f["rule"] for f in refused["findings"]]
+    assert {f["answer"] for f in refused["findings"]} == {"refuse"}, "no approval helps against a refusal"
     seen = edit({"daily_budget": {"minor": 19000, "currency": "BRL"}}, "preview").json()
     assert (seen["ok"], seen["status"]) == (False, "refuse")
     assert edit({"daily_budget": {"minor": 5200, "currency": "BRL"}}, "preview").json()["status"] == "ask"
@@ -171,6 +174,7 @@ def test_more_time_withdrawal_undo_and_stops(house: House, api: Call) -> None:
     extended = api("POST", f"/approvals/{house.ids['pause']}/extend", manager, json={"hours": 2})
     assert extended.json()["ok"] and extended.json()["message"]["id"] == "gate.extended"
     problem(api("POST", f"/approvals/{house.ids['pause']}/extend", manager, json={"hours": 500}), 422, "extend_limit")
+    assert api("GET", f"/actions/{house.ids['marca']}", manager).json()["verdicts"] == []
     assert (
         api("POST", f"/approvals/{house.ids['pause']}/withdraw", manager, json={"reason": "engano"}).json()["status"] == "cancelled"
     )
@@ -181,7 +185,11 @@ def test_more_time_withdrawal_undo_and_stops(house: House, api: Call) -> None:
     assert house.ads["google"].campaigns["x-c-marca"].daily_budget.minor == 2500
     assert "already" in api("POST", f"/actions/{house.ids['marca']}/undo", manager, json={}).json()["type"]
 
-    assert problem(api("POST", "/kill", manager, json={"scope": "campaign", "reason": "x"}), 422, "kill_target")
+    for wrong in ({"scope": "campaign"}, {"scope": "all", "target": "meta"}):
+        told = problem(api("POST", "/kill", manager, json=wrong | {"reason": "x"}), 422, "kill_target")
+        assert told["field"] == "target" and "no target" in told["remedy"] and "takes no target" in told["detail"]
+    told = problem(api("POST", "/kill", manager, json={"scope": "platform", "target": "orkut", "reason": "x"}), 422, "kill_unknown")
+    assert told["field"] == "target" and "known names" in told["remedy"]
     assert api("POST", "/kill", manager, json={"scope": "all", "reason": "teste"}).json()["status"] == "killed"
     (stop,) = api("GET", "/kill", manager).json()
     assert stop["set_by"] == f"user:{PEOPLE['manager']}"
@@ -189,6 +197,45 @@ def test_more_time_withdrawal_undo_and_stops(house: House, api: Call) -> None:
     problem(api("DELETE", f"/kill/{stop['id']}", manager), 404, "stop_gone")
     head = api("GET", "/audit/head", manager).json()
     assert head["seq"] > 5 and len(head["hash"]) == 64
+
+
+NUL = "\x00"
+
+
+def test_a_stop_is_never_refused_for_what_its_text_holds(house: House, api: Call) -> None:
+    manager = token("manager")
+    for scope, target, reason in (("all", None, f"{NUL}x"), ("platform", f"me{NUL}ta", NUL), ("platform", "google", "y" * 900)):
+        body = {"scope": scope, "reason": reason} | ({"target": target} if target else {})
+        answer = api("POST", "/kill", manager, json=body)
+        assert (answer.status_code, answer.json()["ok"]) == (200, True), answer.text
+    reasons = {stop["target"]: stop["reason"] for stop in api("GET", "/kill", manager).json()}
+    assert reasons[None] == "x" and reasons["meta"] and reasons["google"] == "y" * 500
+
+
+def test_control_characters_reach_no_record(house: House, api: Call) -> None:
+    manager, pause, budget = token("manager"), house.ids["pause"], house.ids["budget"]
+    for path in (f"/approvals/{pause}/reject", f"/approvals/{pause}/withdraw"):
+        assert problem(api("POST", path, manager, json={"reason": f" {NUL}\x1b "}), 422, "wrong_field")["field"] == "reason"
+    shown, plain = fingerprint(api, budget), {"Content-Type": "application/json"}
+    edit = {"changes": {"daily_budget": {"minor": 5200, "currency": f"BRL{NUL}"}}, "reason": f"{NUL}menos", "fingerprint": shown}
+    assert api("POST", f"/approvals/{budget}/edit", manager, json=edit).json()["status"] == "waiting"
+    problem(api("POST", "/batches/undo", manager, json={"correlation_id": f"x{NUL}", "reason": NUL}), 404, "not_found")
+    rejected = api("POST", f"/approvals/{pause}/reject", manager, content=json.dumps({"reason": f"{NUL}não\ud800"}), headers=plain)
+    assert rejected.json()["status"] == "rejected", rejected.text
+    assert api("GET", f"/actions/{pause}", manager).json()["decision_reason"] == "não?"
+    odd = api("POST", f"/approvals/{pause}/reject", manager, content='{"reason": "x", "\\ud800\\u0000": 1}', headers=plain)
+    problem(odd, 422, "wrong_field")
+
+
+def test_a_fault_nobody_expected_tells_nothing_of_the_inside(house: House, api: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("secret parameters")
+
+    monkeypatch.setattr(house.gate, "reject", broken)
+    answer = api("POST", f"/approvals/{house.ids['pause']}/reject", token("manager"), json={"reason": "x"})
+    told = problem(answer, 500, "unexpected")
+    assert told["title"] == "Unexpected fault"
+    assert "secret" not in answer.text and "Traceback" not in answer.text
 
 
 def test_a_session_needs_its_token_and_our_origin(house: House, visit: Callable[..., Visitor]) -> None:

@@ -137,6 +137,64 @@ def test_headers_keep_scripts_and_frames_out(house: House, visit: Visit) -> None
     assert cookie.has_nonstandard_attr("HttpOnly") and cookie.get_nonstandard_attr("SameSite") == "lax"
 
 
+def test_control_characters_in_a_form_are_left_out(house: House, visit: Visit) -> None:
+    manager = visit("manager")
+    stopped = manager.post("/kill", {"scope": "platform", "target": "meta\x00", "reason": "\x00agora"})
+    assert stopped.status_code == 303
+    assert manager.post(f"/approvals/{house.ids['pause']}/reject", {"reason": "\x00"}).status_code == 303
+    assert manager.post(f"/approvals/{house.ids['pause']}/reject", {"reason": "n\x00ão"}).status_code == 303
+    assert manager.post("/chat", {"text": "qual o ROAS\x00?"}, at="/chat").status_code == 303
+    page = manager.http.get(f"/actions/{house.ids['pause']}").text
+    assert "não" in page and "agora" in manager.http.get("/stops").text
+
+
+def test_a_fault_nobody_expected_is_a_page_in_words(house: House, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret parameters")
+
+    monkeypatch.setattr(house.gate, "reject", broken)
+    answer = visit("manager").post(f"/approvals/{house.ids['pause']}/reject", {"reason": "x"})
+    assert answer.status_code == 500 and "inesperado" in answer.text
+    assert "secret" not in answer.text and answer.headers["content-security-policy"]
+
+
+def test_a_grant_is_revoked_on_the_rules_page(house: House, visit: Visit) -> None:
+    grant = house.run(lambda: given(house))
+    path, manager = f"/autonomy/{grant}/revoke", visit("manager")
+    assert path in manager.http.get("/settings").text
+    viewer = visit("viewer")
+    assert path not in viewer.http.get("/settings").text and viewer.post(path, {"reason": "x"}).status_code == 403
+    assert manager.http.post(path, data={"reason": "x"}).status_code == 403, "no token"
+    manager.post(path, {"reason": " "})
+    assert path in manager.http.get("/settings").text, "a reason is needed"
+    assert manager.post("/autonomy/zz/revoke", {"reason": "x"}).status_code == 404
+    done = manager.post(path, {"reason": "errou\x00 duas vezes"})
+    assert (done.status_code, done.headers["location"]) == (303, "/settings")
+    page = manager.http.get("/settings").text
+    assert path not in page and "errou duas vezes" in page and "Autonomia revogada" in page
+    assert "errou duas vezes" in manager.http.get("/audit?kind=autonomy.").text
+    manager.post(path, {"reason": "de novo"})
+    assert "já terminou" in manager.http.get("/settings").text
+
+
+GRANT = "7b1f0c1e-0000-4000-8000-000000000001"
+
+
+async def given(house: House) -> str:
+    """A grant as an approved action leaves it."""
+    from datetime import timedelta
+
+    now = house.clock.now()
+    async with house.database.transaction() as tx:
+        await tx.grants.run(
+            "insert into grants (id, workspace, action_kind, level, max_amount_minor, currency, max_change, max_count, action_id,"
+            " proposed_by, granted_by, granted_at, expires_at) values (:id, 'default', 'campaign.set_budget', 1, 5000, 'BRL', null, 5,"
+            " :action, 'system:autonomy', 'user:dona@loja.example', :now, :until)",
+            id=GRANT, action=house.ids["marca"], now=now, until=now + timedelta(days=7),
+        )  # fmt: skip
+    return GRANT
+
+
 def test_unknown_records_are_not_found(house: House, visit: Visit) -> None:
     manager = visit("manager")
     for path in ("/approvals/none", "/approvals/00000000-0000-0000-0000-000000000000"):
