@@ -26,7 +26,6 @@ from knowledge.domain.books import ActionRecord
 from knowledge.domain.money import Money
 from runtime.db import grants, wire
 
-
 BUDGETS = ["campaign.set_budget"]
 STATES = ["campaign.pause", "campaign.resume"]
 
