@@ -5,10 +5,8 @@ Which fields may be edited is the gate's to say (tools.gate.requests.EDITABLE); 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast
 
 from knowledge.domain.action import parse_action
@@ -17,6 +15,7 @@ from knowledge.domain.money import EXPONENTS, Money
 from runtime.cockpit.speak import Speaker
 from runtime.db.action_reads import ActionRow
 from tools.gate.requests import EDITABLE
+from tools.kits import amounts
 
 Kind = Literal["money", "line", "text", "number", "list"]
 KINDS: dict[str, Kind] = {
@@ -105,10 +104,16 @@ def read(say: Speaker, row: ActionRow, typed: Mapping[str, str]) -> tuple[dict[s
             changes[field.name] = [part.strip() for part in text.split(",") if part.strip()]
         else:
             changes[field.name] = text
-        form.append(
-            replace(shown, error=None if error is None else say.words(f"edit.wrong_{error}", places=EXPONENTS.get(field.unit, 0)))
-        )
+        form.append(replace(shown, error=None if error is None else _wrong(say, field, text, error)))
     return changes, form
+
+
+def _wrong(say: Speaker, field: EditField, text: str, error: str) -> str:
+    """What stands beside a field that could not be read; another currency is named as it was typed."""
+    if error == "currency":
+        mark = amounts.foreign_mark(text, field.unit, say.words.locale)
+        return say.words("edit.wrong_currency_named", mark=mark, unit=field.unit)
+    return say.words(f"edit.wrong_{error}", places=EXPONENTS.get(field.unit, 0))
 
 
 def marked(say: Speaker, form: list[EditField], message: Message) -> list[EditField]:
@@ -129,28 +134,7 @@ def marked(say: Speaker, form: list[EditField], message: Message) -> list[EditFi
 def amount_of(text: str, currency: str, locale: str) -> tuple[Money | None, str | None]:
     """(the amount, None) or (None, what is wrong) of an amount as people of the locale type it.
 
-    A separator before exactly three digits groups thousands only where the locale groups with it; what could be read two ways is
-    refused, since a factor of a thousand is not a typing matter.
+    A separator before exactly three digits groups thousands only where the locale groups with it; what could be read two ways, or is
+    not read to its end, is refused, since a factor of a thousand is not a typing matter.
     """
-    bare = re.sub(r"[^\d.,+-]", "", text)
-    mark, group = (",", ".") if locale == "pt-BR" else (".", ",")
-    whole, _, part = bare.partition(mark)
-    if mark in part or not re.fullmatch(r"[+-]?\d*", part):
-        return None, "amount"
-    if group in whole:
-        if re.fullmatch(rf"[+-]?\d{{1,3}}(?:{re.escape(group)}\d{{3}})+", whole):
-            whole = whole.replace(group, "")
-        elif not part and re.fullmatch(rf"[+-]?\d+{re.escape(group)}\d{{1,2}}", whole):
-            whole, part = whole.split(group)  # 54.60 typed in a Portuguese form
-        else:
-            return None, "amount"
-    try:
-        value = Decimal(f"{whole}.{part}" if part else whole)
-    except InvalidOperation:
-        return None, "amount"
-    if value <= 0:
-        return None, "positive"
-    try:
-        return Money.of(value, currency), None
-    except ValueError:
-        return None, "places"
+    return amounts.money(text, currency, locale)

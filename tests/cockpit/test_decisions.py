@@ -115,6 +115,39 @@ def test_a_narrower_edit_is_shown_what_the_rules_say_and_approved_by_its_editor(
     assert house.ads["tiktok"].campaigns["x-c-bancada"].daily_budget.minor == 5200
 
 
+@pytest.mark.parametrize(
+    ("typed", "wrong"),
+    [
+        ("1e5", "Isto não é um valor"),
+        ("50 a 60", "Isto não é um valor"),
+        ("US$ 52", "“US$” é outra moeda"),
+        ("52 USD", "Escreva o valor em BRL"),
+        ("0", "O valor precisa ser maior que zero"),
+    ],
+)
+def test_an_amount_that_is_not_read_whole_is_refused_beside_its_field(
+    house: House, open_page: Open, typed: str, wrong: str
+) -> None:
+    page = open_page()
+    page.goto(f"{house.url}/approvals/{house.ids['budget']}/edit")
+    type_budget(page, typed)
+    page.get_by_role("button", name="Salvar edição").click()
+    assert wrong in page.locator("input[name=daily_budget][aria-invalid=true] + .wrong").inner_text()
+    assert status(house, "budget") == "waiting"
+
+
+def test_thousands_in_words_are_read_exactly(house: House, open_page: Open) -> None:
+    page = open_page()
+    page.goto(f"{house.url}/approvals/{house.ids['budget']}/edit")
+    type_budget(page, "R$ 0,052 mil")  # three decimals could be a group of thousands
+    page.get_by_role("button", name="Salvar edição").click()
+    assert "Isto não é um valor" in page.locator("input[name=daily_budget] + .wrong").inner_text()
+    type_budget(page, "0,05 mil")
+    page.get_by_role("button", name="Salvar edição").click()
+    page.wait_for_url("**/actions/*")  # less than is asked about: done at once
+    assert status(house, "budget") == "replaced"
+
+
 def test_a_wider_edit_needs_somebody_else(house: House, open_page: Open) -> None:
     page = open_page()
     page.goto(f"{house.url}/approvals/{house.ids['budget']}/edit")
