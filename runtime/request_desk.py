@@ -255,7 +255,10 @@ def shortened(ids: Iterable[str]) -> dict[str, str]:
 
 
 def _word(target: Target, outcome: Outcome) -> Word:
-    findings = tuple(f.message for f in outcome.findings if f.answer != "allow") if not outcome.ok else ()
+    """Where a rule refuses, only what refuses is said: "approve, edit or reject" of a rule that asks is no answer to a no."""
+    refusing = [f.message for f in outcome.findings if f.answer == "refuse"]
+    asking = [f.message for f in outcome.findings if f.answer == "ask"]
+    findings = () if outcome.ok else tuple(refusing or asking)
     return Word(
         title=target.title,
         ok=outcome.ok,

@@ -12,10 +12,12 @@ from decimal import Decimal
 from typing import Any, cast
 
 from agents.offline.brain import Answer, Call, Said, as_rows, parsed, since_user
-from agents.offline.commands import Command, parse
+from agents.offline.commands import Command, objection, parse
 from agents.offline.orders import Order
 from knowledge.domain.message import Message
+from knowledge.domain.money import Money
 from prompts.messages import UnknownMessage, format_value, render
+from tools.kits.media import CampaignRow, resolve
 
 DELEGATE = "delegate_task_to_member"
 _MEMBERS = {"copy": "copywriter", "products": "scout", "summary": "analyst", "performance": "analyst", "spend": "media_buyer"}
@@ -28,20 +30,45 @@ class ManagerBrain:
         _, text, since = since_user(messages)
         command = parse(_task(text))
         for message in reversed(since):
+            if message.role == "tool" and message.tool == "list_campaigns" and command.kind == "budget":
+                return _weighed(command, parsed(message.text))
             if message.role == "tool" and message.tool:
                 return Answer(compose(command, message.tool, parsed(message.text)))
+        if command.kind == "amount":
+            return Answer(_say("chat.amount.amount", command.locale, given=command.given[:40]))
         if command.kind in {"budget", "pause", "resume"} and command.campaign is None:
             return Answer(_say("chat.which_campaign", command.locale))
         if command.kind == "decline":
             return Answer(_say("chat.declined", command.locale))
         call = _call(command)
         if call is not None and call.name in tools:
-            return Answer(calls=(call,))
+            weighing = command.kind == "budget" and command.amount is not None and "list_campaigns" in tools
+            return Answer(calls=(Call("list_campaigns") if weighing else call,))
         member = _MEMBERS.get(command.kind)
         if DELEGATE in tools and member is not None:
             return Answer(calls=(Call(DELEGATE, {"member_id": member, "task": _task(text)}),))
         opening = "chat.hello" if command.kind == "hello" else "chat.unknown"
         return Answer(f"{_say(opening, command.locale)} {_say('chat.can_do', command.locale)}")
+
+
+def _weighed(command: Command, result: Any) -> Answer:
+    """An order about a budget once the budgets that stand are read: carried out, or told why not. A name that means none or several of
+    the campaigns goes on to the kit, which asks back."""
+    rows = [CampaignRow.model_validate(row | {"daily_budget": _money(row.get("daily_budget"))}) for row in as_rows(result)]
+    found = resolve(command.campaign or "", rows)
+    against = objection(command, found[0].name, found[0].daily_budget) if len(found) == 1 else None
+    call = _call(command)
+    if against is not None:
+        return Answer(render(against, command.locale))
+    return Answer(calls=(call,)) if call is not None else Answer(_say("chat.unknown", command.locale))
+
+
+def _money(given: Any) -> Money | None:
+    """Money as `as_json` writes it."""
+    if not isinstance(given, dict):
+        return None
+    said = cast(dict[str, Any], given)
+    return Money.of(str(said["amount"]), str(said["currency"]))
 
 
 def _task(text: str) -> str:
@@ -76,7 +103,7 @@ def _call(command: Command) -> Call | None:
         case "approvals":
             return Call("list_approvals")
         case "stop_all":
-            return Call("stop_everything")
+            return Call("stop_everything", {"reason": command.reason} if command.reason else {})
         case "summary":
             return Call("day_summary")
         case "campaigns":
@@ -99,7 +126,7 @@ def _order(order: Order) -> Call | None:
                 Call("reject_all", {"campaign": order.named, **because}) if order.whole else Call("reject_request", one | because)
             )
         case "edit":
-            return Call("edit_request", {"daily_budget": _plain(order.amount or Decimal(0)), **one, **because})
+            return Call("edit_request", {"daily_budget": order.given, **one, **because})
         case "extend":
             return Call("extend_request", {"hours": order.hours, **one})
         case "act_early":
@@ -109,7 +136,7 @@ def _order(order: Order) -> Call | None:
         case "undo" | "undo_everything":
             return Call(order.kind, {"change": order.named, **because})
         case "stop_part":
-            return Call("stop_part", {"where": order.ref}) if order.ref else Call("stop_everything")
+            return Call("stop_part", {"where": order.ref, **because}) if order.ref else Call("stop_everything", because)
         case "lift":
             return Call("lift_stop", {"where": order.ref})
         case "confirm":

@@ -9,20 +9,28 @@ import re
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from agents.offline.orders import Order, OrderKind, read
+from agents.offline.because import EXCEPT, Told, asks_why, split
+from agents.offline.orders import A_DAY, EVERYTHING, SOON, STOP, Order, OrderKind, answer, read
 from agents.offline.text import compose, fold, number
+from knowledge.domain.message import Message
+from knowledge.domain.money import Money
+from tools.kits.amounts import MARK, Typed, money, refusal, typed
 
 Kind = (
     Literal[
         "spend", "performance", "explain", "budget", "pause", "resume", "approvals", "summary", "stop_all", "campaigns", "products",
-        "copy", "worked", "hello", "unknown",
+        "copy", "worked", "hello", "amount", "unknown",
     ]
     | OrderKind
 )  # fmt: skip
 
 
 class Command(NamedTuple):
-    """A read command. `percent` is signed; `amount` is the new daily budget in major units; `by` says that it is a difference."""
+    """A read command. `percent` is signed; `amount` is the new daily budget in major units; `by` says that it is a difference.
+
+    `given` is an amount as it was written, with its currency: the kind "amount" has nothing else, since it could not be read whole.
+    `way` is "up" or "down" where the verb says so; `reason` is why, as written, of a stop.
+    """
 
     kind: Kind
     locale: Literal["pt-BR", "en"]
@@ -33,6 +41,9 @@ class Command(NamedTuple):
     about: str | None = None
     days: int | None = None
     order: Order | None = None
+    given: str = ""
+    way: Literal["up", "down"] | None = None
+    reason: str = ""
 
 
 _EN = re.compile(
@@ -51,7 +62,6 @@ _PT = re.compile(
 )
 _NUMBER = r"(\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?)"
 _PERCENT = re.compile(rf"{_NUMBER} ?(?:%|por cento|percent|per cent)")
-_MONEY = re.compile(rf"(?:r\$|us\$|\$|brl|usd)? ?{_NUMBER} ?(?:reais|real|dolares|dollars|brl|usd)?")
 _UP = r"(?:aument(?:e|a|ar|em)|sub(?:a|ir|e)|elev(?:e|a|ar)|raise|increase|bump|scale(?: up)?)"
 _DOWN = r"(?:reduz(?:a|ir)?|diminu(?:a|ir|i)|baix(?:e|a|ar)|cort(?:e|a|ar)|lower|decrease|reduce|cut)"
 _SET = r"(?:mud(?:e|a|ar)|alter(?:e|a|ar)|defin(?:a|ir|e)|coloqu?(?:e|a|ar)|ajust(?:e|a|ar)|deix(?:e|a|ar)|set|change|adjust)"
@@ -61,7 +71,9 @@ _BUDGET = re.compile(
     rf"daily budget|orcamento diario|verba diaria)(?: diari[oa])? "
     rf"(?:d[aeo] |of |for |on |n[ao] )?)?(?P<rest>.+)"
 )
-_BUDGET_TAIL = re.compile(r"^(?P<campaign>.*?)\s*\b(?P<link>em|por|by|para|pra|to|de|at)\s+(?P<value>(?:r\$|us\$|\$)? ?\d.*)$")
+_BUDGET_TAIL = re.compile(
+    rf"\b(?P<link>em|por|by|para|pra|to|de|at)\s+(?P<value>(?:[+-]? ?(?:{MARK}) ?)?[+-]?[.,]?\d.*)$", re.DOTALL
+)
 _BUDGET_FIRST = re.compile(
     rf"{_POLITELY}(?P<verb>{_UP}|{_DOWN}) (?:em |by |in )?(?P<value>{_NUMBER} ?(?:%|por cento|percent|per cent)) "
     rf"(?:n?[oa]s? |the |of the |our )?"
@@ -70,12 +82,12 @@ _BUDGET_FIRST = re.compile(
 )
 _NEGATED = re.compile(r"\b(?:nao|nem|nunca|jamais|do not|don'?t|never|not)\b")
 _ARTICLE = r"(?:(?:a|o|as|os|the|our|nossa|nosso|minha) )?(?:(?:campanhas?|campaigns?) )?(?:(?:d[aeo]|of|chamad[ao]|called) )?"
+_ALARM = r"(?:(?:emergencia|urgente|urgencia|socorro|atencao|emergency|urgent|help|ceo|por favor|please)[,.!:;–—-]* )*"
 _STOP_ALL = re.compile(
-    r"^(?:por favor |please )?(?:pare|para|parem|pausa|pause|parar|pausar|deslig(?:ue|a|ar)|interromp(?:a|er)|"
-    r"suspend(?:a|er)|stop|halt|shut down|kill|freeze)(?: com)? "
-    r"(?:tudo|todas as campanhas|todas|todos os anuncios|everything|all(?: campaigns| ads)?|it all)(?: agora| now| "
-    r"ja| imediatamente| immediately| please| por favor)*$"
-    r"|^(?:kill ?switch|parada (?:geral|de emergencia|total)|emergency stop)(?: agora| now| ja)?$"
+    rf"^{_ALARM}(?:(?:(?:voce )?pode|can you|could you|quero) )?"
+    rf"(?:(?:{STOP} {EVERYTHING}|(?:pare|parem|para|parar) de gastar|stop (?:all )?spending)|"
+    rf"kill ?switch|parada (?:geral|de emergencia|total)|emergency stop){SOON}(?:\s*(?:[,;:.!]|\s[–—-])\s+(?!{EXCEPT})(?P<reason>\S.*))?$",
+    re.DOTALL,
 )
 _PAUSE = re.compile(
     rf"^(?:por favor |please |pode |can you |could you )*(?:pause|pausa|pausar|pare|parar|deslig(?:ue|a|ar)|stop|"
@@ -86,6 +98,7 @@ _RESUME = re.compile(
     rf"religu?(?:e|a|ar)|lig(?:ue|ar)|volte com|despaus(?:e|a|ar)|resume|restart|reactivate|turn on|unpause|"
     rf"activate) {_ARTICLE}(?P<campaign>.+)$"
 )
+_STATES: tuple[tuple[Literal["pause", "resume"], re.Pattern[str]], ...] = (("pause", _PAUSE), ("resume", _RESUME))
 _WHY = re.compile(
     r"\b(?:por ?que|pq|porque|qual (?:foi )?o motivo|o motivo|explique|explica|me explica|justifique|why|explain|"
     r"what was the reason)\b"
@@ -170,12 +183,42 @@ def parse(text: str) -> Command:
     text = compose(text).strip(" ?!.")
     low = fold(text)
     locale = locale_of(text)
+    if not asks_why(low) and (ordered := _ordered(text, low, locale)) is not None:
+        return ordered
+    return _asked(text, low, locale)
+
+
+def _ordered(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command | None:
+    """What is to be done, read from the sentence without its reason."""
+    told = split(text, low)
+    if (stop := _stop_all(told, locale) or _stop_all(Told(text, low), locale)) is not None:
+        return stop
+    if (order := answer(low) or read(told)) is not None:
+        return Command(order.kind, locale, order=order)
+    bare = _TRAILING.sub("", told.low).strip(" ,?!.")
+    if _NEGATED.search(bare) or _WHY.search(bare) or _WORKED.search(bare):  # "não pause X" must never become a pause
+        return None
+    if (budget := _budget(told.text, bare, locale)) is not None:
+        return budget
+    for kind, pattern in _STATES:
+        if match := pattern.search(bare):
+            return Command(kind, locale, campaign=_name(told.text, match))
+    return None
+
+
+def _stop_all(told: Told, locale: Literal["pt-BR", "en"]) -> Command | None:
+    """The whole sentence, so that "não pare tudo" and "pare tudo menos a Pia" are no stop."""
+    match = _STOP_ALL.search(told.low)
+    if match is None:
+        return None
+    after = "" if match["reason"] is None else told.text[match.start("reason") : match.end("reason")]
+    return Command("stop_all", locale, reason=told.reason or after.strip(" \"'“”‘’"))
+
+
+def _asked(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command:
+    """What is asked for that changes nothing."""
     days = int(found[1]) if (found := _DAYS.search(low)) else None
     bare = _TRAILING.sub("", low).strip(" ,?!.")
-    if _STOP_ALL.search(bare):  # the whole sentence, so that "não pare tudo" is no stop
-        return Command("stop_all", locale)
-    if (order := read(text, low)) is not None:
-        return Command(order.kind, locale, order=order)
     if _WHY.search(low):
         what = _WHY_WAS.search(bare) or _WHY_WHAT.search(bare)
         return Command("explain", locale, campaign=_name(text, what), about=_about(low))
@@ -183,13 +226,6 @@ def parse(text: str) -> Command:
         what = _WORKED_OF.search(bare)
         named = None if what is None else _cut(text, what, "campaign") or _cut(text, what, "named")
         return Command("worked", locale, campaign=named)
-    if not _NEGATED.search(bare):  # "não pause X" must never become a pause
-        if (budget := _budget(text, bare, locale)) is not None:
-            return budget
-        if match := _PAUSE.search(bare):
-            return Command("pause", locale, campaign=_name(text, match))
-        if match := _RESUME.search(bare):
-            return Command("resume", locale, campaign=_name(text, match))
     if _SPEND.search(low):
         return Command("spend", locale)
     if match := _COPY.search(bare):
@@ -256,28 +292,73 @@ def _budget(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command | No
     match = _BUDGET.search(low)
     if match is None:
         return None
-    tail = _BUDGET_TAIL.match(match["rest"])
+    start = match.start("rest")
+    tail = _tail(match["rest"], text[start:])
     if tail is None:
         return None
-    start = match.start("rest")
-    raw = text[start + tail.start("campaign") : start + tail.end("campaign")].strip(" \"'“”‘’.,;")
-    raw = re.sub(r"(?i)^(?:a |o |the )?(?:campanha |campaign )?(?:d[aeo] )?", "", raw)
+    way = "up" if re.fullmatch(_UP, match["verb"]) else "down" if re.fullmatch(_DOWN, match["verb"]) else None
+    if tail.amount is None and tail.percent is None:
+        return Command("amount", locale, given=tail.given)
+    campaign = _budget_of(text[start : start + tail.at])
+    sign = -1 if way == "down" else 1
+    if tail.percent is not None:
+        return None if way is None and not tail.by else Command("budget", locale, campaign=campaign, percent=sign * tail.percent)
+    assert tail.amount is not None
+    amount, by = tail.amount.value, tail.by
+    if by and amount <= 0:
+        return Command("amount", locale, given=tail.given)
+    return Command(
+        "budget", locale, campaign=campaign, amount=sign * amount if by else amount, by=by and way is not None,
+        given=tail.given, way=None if by else way,
+    )  # fmt: skip
+
+
+class _Tail(NamedTuple):
+    """Where in a sentence about a budget its amount begins, and what it is; neither an amount nor a share where none can be read."""
+
+    at: int
+    by: bool
+    given: str
+    amount: Typed | None = None
+    percent: Decimal | None = None
+
+
+def _tail(rest: str, own: str) -> _Tail | None:
+    """The first amount that reads to the end of the sentence ("a Linha de 3 litros para 200"), else the last that does not."""
+    tail: _Tail | None = None
+    for link in re.finditer(r"\b(?:em|por|by|para|pra|to|de|at)\s", rest):
+        found = _BUDGET_TAIL.match(rest, link.start())
+        if found is None:
+            continue
+        value = A_DAY.sub("", found["value"])
+        start = found.start("value")
+        tail = _Tail(link.start(), found["link"] in {"em", "por", "by", "de"}, own[start : start + len(value)])
+        if percent := _PERCENT.fullmatch(value):
+            return tail._replace(percent=number(percent[1]))
+        if (amount := typed(tail.given)) is not None:
+            return tail._replace(amount=amount, given=amount.plain)
+    return tail
+
+
+def _budget_of(raw: str) -> str | None:
+    """The campaign before an amount, without the small words around it."""
+    raw = re.sub(r"(?i)^(?:a |o |the )?(?:campanha |campaign )?(?:d[aeo] )?", "", raw.strip(" \"'“”‘’.,;"))
     raw = re.sub(r"(?i)(?:'s)? (?:daily )?budget$|^(?:o )?orçamento(?: diário)? d[aeo] ", "", raw).strip(" \"'“”‘’.,;")
-    campaign = raw or None
-    down = re.fullmatch(_DOWN, match["verb"]) is not None
-    relative = tail["link"] in {"em", "por", "by", "de"}
-    if percent := _PERCENT.search(tail["value"]):
-        if re.fullmatch(_SET, match["verb"]) and not relative:
-            return None
-        value = number(percent[1])
-        return Command("budget", locale, campaign=campaign, percent=-value if down else value)
-    if money := _MONEY.search(tail["value"]):
-        value = number(money[1])
-        return Command(
-            "budget",
-            locale,
-            campaign=campaign,
-            amount=-value if down and relative else value,
-            by=relative and re.fullmatch(_SET, match["verb"]) is None,
-        )
+    return raw or None
+
+
+def objection(command: Command, campaign: str, current: Money | None) -> Message | None:
+    """Why an order about a budget may not be carried out as it was said, judged by the budget that stands: it names another currency,
+    or what it calls a raise would be a cut, or the other way round. None when nothing speaks against it."""
+    if command.kind != "budget" or command.amount is None:
+        return None
+    if current is None:
+        marked = (said := typed(command.given, "plain")) is not None and bool(said.marks)
+        return None if command.way is None and not marked else Message(id="chat.amount.unknown", params={"campaign": campaign})
+    wanted, wrong = money(command.given, current.currency, "plain")
+    if wanted is None:
+        return refusal(wrong or "amount", command.given, current.currency, "plain")
+    if (command.way == "up" and wanted < current) or (command.way == "down" and wanted > current):
+        contrary = "no_raise" if command.way == "up" else "no_cut"
+        return Message(id=f"chat.amount.{contrary}", params={"campaign": campaign, "current": current, "wanted": wanted})
     return None

@@ -10,7 +10,9 @@ import re
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from agents.offline.text import NUMBER_WORDS, fold, number
+from agents.offline.because import Told
+from agents.offline.text import NUMBER_WORDS, fold
+from tools.kits.amounts import MARK, typed
 
 OrderKind = Literal[
     "approve", "reject", "edit", "extend", "act_early", "withdraw", "undo", "undo_everything", "stop_part", "lift", "confirm", "decline",
@@ -18,7 +20,8 @@ OrderKind = Literal[
 
 
 class Order(NamedTuple):
-    """A read order. `ref` is a short id or a campaign as written; `last` the newest of those; `whole` all of them."""
+    """A read order. `ref` is a short id or a campaign as written; `last` the newest of those; `whole` all of them. `given` is the amount
+    as the kit takes it, with its currency; `amount` is None where it could not be read whole."""
 
     kind: OrderKind
     ref: str = ""
@@ -27,6 +30,7 @@ class Order(NamedTuple):
     reason: str = ""
     hours: int = 0
     amount: Decimal | None = None
+    given: str = ""
 
     @property
     def named(self) -> str:
@@ -38,6 +42,15 @@ _POLITELY = (
     r"^(?:(?:por favor|please|ok|certo|entao|agora|now|then),? |(?:voce )?(?:pode|poderia) |(?:can|could|would) you (?:please )?"
     r"|eu (?:quero )?|quero (?:que voce )?|i (?:want (?:you )?to |would like (?:you )?to )?)*"
 )
+STOP = (
+    r"(?:pare|para|parem|parar|pausa|pause|pausar|deslig(?:ue|a|ar)|interromp(?:a|er)|suspend(?:a|er)?|stop|halt|shut down|"
+    r"kill|freeze|suspend)(?: com)?"
+)
+EVERYTHING = (
+    r"(?:tudo|tod[oa]s|tod[oa]s? [oa]s? (?:campanhas?|anuncios?|gastos?|despesas?|operac(?:ao|oes)|investimentos?)|everything|it all|"
+    r"all(?: of it)?|all (?:of )?(?:the |our )?(?:campaigns|ads|spend|spending|operations))"
+)
+SOON = r"(?:,? (?:agora(?: mesmo)?|ja|imediatamente|urgente|right now|now|immediately|at once|please|por favor))*"
 _PLEASE = re.compile(r"[,.]? (?:por favor|por gentileza|please|obrigad[oa]|thanks|thank you)$")
 _NEGATED = re.compile(r"\b(?:nao|nem|nunca|jamais|do not|don'?t|never|not)\b")
 _VERBS: dict[OrderKind, str] = {
@@ -57,8 +70,7 @@ _STARTS: list[tuple[OrderKind, re.Pattern[str]]] = [
     (kind, re.compile(rf"{_POLITELY}(?:{verb})\b(?P<rest>.*)$", re.DOTALL)) for kind, verb in _VERBS.items()
 ]
 _STOP_AT = re.compile(
-    rf"{_POLITELY}(?:pare|parem|parar|pausar|pause|deslig(?:ue|ar)|stop|halt|freeze) (?:tudo|everything|all|todas as campanhas|"
-    r"all campaigns) (?:n[oa]|d[oa]|on|in|of) (?:the )?(?P<rest>meta|facebook|instagram|tiktok|google|linkedin)$"
+    rf"{_POLITELY}{STOP} {EVERYTHING} (?:n[oa]|d[oa]|on|in|of) (?:the )?(?P<rest>meta|facebook|instagram|tiktok|google|linkedin){SOON}$"
 )
 _GIVE = re.compile(rf"{_POLITELY}(?:de|da|dar|dou|give)\b(?P<rest>.*\b(?:mais|more|prazo|tempo|time)\b.*)$", re.DOTALL)
 _NOW = re.compile(
@@ -75,13 +87,11 @@ _NO = re.compile(
     r"(?:nao|no)(?:[,.!]? (?:confirmo|obrigad[oa]|thanks|thank you|cancel[ae]?|deixa|quero|faca))?|cancel[ae]|cancel|desisto|"
     r"deixa(?: pra la| para la)?|esquec[ae]|never ?mind|forget it"
 )
-_BECAUSE = r"(?:porque|pq|por que|pois|because(?: of)?|since|por causa d[aeo]s?|due to|motivo:?|reason:?)"
-_REASON = re.compile(rf"(?:^|[\s,;:.–—-]+){_BECAUSE}\s+(?P<reason>\S.*)$", re.DOTALL)
 _REASON_LOOSE = re.compile(r"(?:\s*[:;,]\s*|\s+[–—-]\s+|\s+por\s+(?!favor\b))(?P<reason>\S.*)$", re.DOTALL)
 _AMOUNT = re.compile(
-    r"(?:^|\s)(?:com|por|para|pra|em|with|at|for|to|by)\s+(?:(?:r\$|us\$|\$|brl|usd) ?)?(?P<value>\d[\d.,]*)"
-    r"(?: ?(?:reais|real|dolares|dollars|brl|usd))?(?: (?:por|ao|a|per) (?:dia|day))?$"
+    rf"(?:^|\s)(?P<link>com|por|para|pra|em|with|at|for|to|by)\s+(?P<value>(?:[+-]? ?(?:{MARK}) ?)?[+-]?[.,]?\d.*)$", re.DOTALL
 )
+A_DAY = re.compile(r"(?: (?:por|ao|a|per|cada|each)|/) ?(?:dia|day)$| (?:diarios?|daily)$")
 _HOURS = re.compile(
     r"\b(?P<count>\d{1,3}|[a-z]+) (?:mais |more |a mais )?(?P<unit>h|hs|hrs?|horas?|hours?|dias?|days?)\b(?: a mais| more)?"
 )
@@ -98,47 +108,80 @@ _ALL = frozenset({"tudo", "todos", "todas", "all", "everything"})
 _LAST = frozenset({"ultimo", "ultima", "ultimos", "ultimas", "last", "latest", "newest", "recente"})
 
 
-def read(text: str, low: str) -> Order | None:
-    """The order in a message; None when it is none. `low` is `fold(text)`, position by position."""
+def answer(low: str) -> Order | None:
+    """A yes or a no to what was asked: the whole message, so that one with a reason or a "but" is neither."""
     bare = low.strip(" \t\n?!.,")
-    short = _PLEASE.sub("", bare)
-    if _YES.fullmatch(bare) or _YES.fullmatch(short):
-        return Order("confirm")
-    if _NO.fullmatch(bare) or _NO.fullmatch(short):
-        return Order("decline")
-    start = low.find(bare)
-    text, low = text[start : start + len(short)], short
+    for said in (bare, _PLEASE.sub("", bare)):
+        if _YES.fullmatch(said):
+            return Order("confirm")
+        if _NO.fullmatch(said):
+            return Order("decline")
+    return None
+
+
+def read(told: Told) -> Order | None:
+    """The order in a message without its reason; None when it is none."""
+    bare = told.low.strip(" \t\n?!.,")
+    low = _PLEASE.sub("", bare)
+    start = told.low.find(bare)
+    text = told.text[start : start + len(low)]
+    found = _read(text, low, told.reason)
+    return None if found is None else found._replace(reason=found.reason or told.reason)
+
+
+def _read(text: str, low: str, reason: str) -> Order | None:
     if match := _STOP_AT.match(low):
         return Order("stop_part", ref=match["rest"])
     if match := _GIVE.match(low):
         order = _extension(text, low, match.start("rest"))
         return order if order is not None and order.hours else None
     if (match := _NOW.match(low)) and not _WRITING.search(low):
-        return _order("act_early", text, low, match.start("rest" if match["rest"] is not None else "early"))
+        return _order("act_early", text, low, match.start("rest" if match["rest"] is not None else "early"), reason)
     for kind, pattern in _STARTS:
         if match := pattern.match(low):
-            return _extension(text, low, match.start("rest")) if kind == "extend" else _order(kind, text, low, match.start("rest"))
+            start = match.start("rest")
+            return _extension(text, low, start) if kind == "extend" else _order(kind, text, low, start, reason)
     return None
 
 
-def _order(kind: OrderKind, text: str, low: str, start: int) -> Order | None:
-    reason, end = _reason(kind, text, low, start)
+def _order(kind: OrderKind, text: str, low: str, start: int, reason: str) -> Order | None:
+    end = len(low)
+    if not reason and kind in ("reject", "withdraw") and (loose := _REASON_LOOSE.search(low, start)):
+        reason, end = text[loose.start("reason") : loose.end("reason")].strip(" \"'“”‘’"), loose.start()
     rest = low[start:end].rstrip(" ,.:;-")
     if _NEGATED.search(low[:end]):
         return None
-    amount: Decimal | None = None
-    if kind in ("approve", "edit") and (found := _AMOUNT.search(rest)):
-        amount, rest = number(found["value"].rstrip(".,")), rest[: found.start()]
-    if kind == "edit" and amount is None:
+    budget = _amount(kind, rest, text[start:]) if kind in ("approve", "edit") else None
+    if kind == "edit" and budget is None:
         return None
-    ref, last, whole = _reference(text[start : start + len(rest)])
-    if amount is not None:
-        return None if whole else Order("edit", ref=ref, last=last, reason=reason, amount=amount)
+    ref, last, whole = _reference(text[start : start + (len(rest) if budget is None else budget.at)])
+    if budget is not None:
+        return None if whole else Order("edit", ref=ref, last=last, reason=reason, amount=budget.value, given=budget.given)
     if kind == "undo" and whole:
         return Order("undo_everything", ref=ref, last=last, reason=reason)
     if kind == "withdraw" and not ref and re.search(r"\b(?:parada|stop)\b", rest):
         return Order("lift")
     return Order(kind, ref=ref, last=last, whole=whole, reason=reason)
+
+
+class _Budget(NamedTuple):
+    """Where in the rest of an order its budget begins, and what it is."""
+
+    at: int
+    value: Decimal | None
+    given: str
+
+
+def _amount(kind: OrderKind, rest: str, own: str) -> _Budget | None:
+    """The first amount that reads to the end of the order. One that does not is kept as it was written, to be refused by that; but in
+    an approval "para 3f2a" and "por 2 Irmãos" name the request, and only "com" and "with" announce a budget."""
+    found = [match for at in range(len(rest)) if (match := _AMOUNT.match(rest, at))]
+    for match in found:
+        start, end = match.start("value"), match.start("value") + len(A_DAY.sub("", match["value"]))
+        if (amount := typed(own[start:end])) is not None:
+            return _Budget(match.start(), amount.value, amount.plain)
+    named = [match for match in found if kind == "edit" or match["link"] in ("com", "with")]
+    return _Budget(named[-1].start(), None, own[named[-1].start("value") : len(rest)]) if named else None
 
 
 def _extension(text: str, low: str, start: int) -> Order | None:
@@ -156,18 +199,6 @@ def _extension(text: str, low: str, start: int) -> Order | None:
             break
     ref, last, whole = _reference(own)
     return None if whole else Order("extend", ref=ref, last=last, hours=hours)
-
-
-def _reason(kind: OrderKind, text: str, low: str, start: int) -> tuple[str, int]:
-    """(the reason as written, where the rest of the order ends)."""
-    if kind in ("approve", "stop_part", "lift", "act_early"):
-        return "", len(low)
-    found = _REASON.search(low, start)
-    if found is None and kind in ("reject", "withdraw"):
-        found = _REASON_LOOSE.search(low, start)
-    if found is None:
-        return "", len(low)
-    return text[found.start("reason") : found.end("reason")].strip(" \"'“”‘’"), found.start()
 
 
 def _reference(rest: str) -> tuple[str, bool, bool]:

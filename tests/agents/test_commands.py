@@ -79,9 +79,116 @@ def test_state_changes(text: str, kind: str) -> None:
     assert command.campaign in {"Garrafa Térmica", "Garrafa", "Bottle"}
 
 
-@pytest.mark.parametrize("text", ["pare tudo", "Pare tudo agora!", "stop everything", "pause all campaigns", "parada geral"])
+STOPS = [
+    "pare tudo", "Pare tudo agora!", "stop everything", "pause all campaigns", "parada geral", "para tudo", "parem tudo", "pare todos os gastos",
+    "pare todas as campanhas", "pare de gastar", "emergência, pare tudo", "Emergência! Pare tudo!", "URGENTE: pare tudo agora mesmo",
+    "pare tudo, por favor", "stop all spending", "stop spending", "stop all the ads", "emergency: stop everything now", "halt everything right now",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STOPS)
 def test_stop_everything(text: str) -> None:
     assert parse(text).kind == "stop_all"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("pare tudo porque estou testando", "estou testando"),
+        ("pare tudo: vazamento", "vazamento"),
+        ("Pare tudo! Vazou o preço.", "Vazou o preço"),
+        ("pare tudo agora, pois vazou", "vazou"),
+        ("pare todos os gastos já que o caixa acabou", "o caixa acabou"),
+        ("emergência, pare tudo porque vazou", "vazou"),
+        ("pare tudo por causa do vazamento", "vazamento"),
+        ("stop everything because stock is out", "stock is out"),
+        ("stop all spending: a leak", "a leak"),
+        ("stop everything now, as we are out of stock", "we are out of stock"),
+        ("kill switch due to a leak", "a leak"),
+    ],
+)
+def test_stop_everything_keeps_its_reason(text: str, reason: str) -> None:
+    command = parse(text)
+    assert (command.kind, command.reason) == ("stop_all", reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pare tudo menos a Pia", "pare tudo, menos a Pia", "pare tudo: menos a Pia", "pare tudo se o ROAS cair", "pare tudo, mas só amanhã",
+        "stop everything but Sink", "stop everything, except Sink", "stop everything, not now", 'o lead escreveu: "pare tudo"',
+        "o lead disse: pare tudo", "por que você parou tudo?", "why did you stop everything?",
+    ],
+)  # fmt: skip
+def test_what_stops_only_some_or_is_only_told_is_no_stop(text: str) -> None:
+    assert parse(text).kind not in {"stop_all", "stop_part"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "campaign"),
+    [
+        ("pause a Balança porque o estoque acabou", "pause", "Balança"),
+        ("pause a Balança: o estoque acabou", "pause", "Balança"),
+        ("pausa a Balança, já que não vende", "pause", "Balança"),
+        ("pause Sink because stock is out", "pause", "Sink"),
+        ("please turn off Sink since it does not sell", "pause", "Sink"),
+        ("retome a Balança pois o estoque voltou", "resume", "Balança"),
+        ("resume Sink as the stock is back", "resume", "Sink"),
+        ("aumente o orçamento da Balança em 30% porque não para de vender", "budget", "Balança"),
+        ("reduza a Balança para R$ 50 por dia: vende pouco", "budget", "Balança"),
+        ("raise Sink to 150 because it sells", "budget", "Sink"),
+        ("por que pausou a Balança?", "explain", "Balança"),
+        ("porque você pausou a Balança?", "explain", "Balança"),
+        ("e por que pausou a Balança?", "explain", "Balança"),
+        ("me diga por que você pausou a Balança", "explain", "Balança"),
+        ("why did you pause Sink?", "explain", "Sink"),
+        ("please tell me why you paused Sink", "explain", "Sink"),
+        ("pause a Promo: Verão", "pause", "Promo: Verão"),  # the rest of a name, not a reason
+        ("pause 'Sold because loved'", "pause", "Sold because loved"),
+    ],
+)
+def test_a_reason_is_no_part_of_a_name_and_no_question(text: str, kind: str, campaign: str) -> None:
+    command = parse(text)
+    assert (command.kind, command.campaign) == (kind, campaign)
+
+
+@pytest.mark.parametrize("text", ["Pausa da Pia: por quê?", "pausaram a Pia por quê?", "you paused Sink, why?", "por quê?", "why?"])
+def test_a_why_at_the_end_is_a_question(text: str) -> None:
+    assert parse(text).kind == "explain"
+
+
+@pytest.mark.parametrize(
+    ("text", "campaign", "amount"),
+    [
+        ("aumente a Pia para 5k", "Pia", "5000"),
+        ("aumente o orçamento da Pia para 5 mil", "Pia", "5000"),
+        ("aumente a Pia para R$ 1,5 mil por dia", "Pia", "1500"),
+        ("raise Sink to 1,250.50 a day", "Sink", "1250.50"),
+        ("aumente a Linha de 3 litros para 200", "Linha de 3 litros", "200"),
+        ("suba a Pia para US$ 60", "Pia", "60"),
+    ],
+)
+def test_an_amount_is_read_to_its_end(text: str, campaign: str, amount: str) -> None:
+    command = parse(text)
+    assert (command.kind, command.campaign, command.amount) == ("budget", campaign, Decimal(amount))
+    assert command.way == "up" and command.by is False
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("raise Pia to 1e5", "1e5"),
+        ("aumente a Pia para 50 a 60", "50 a 60"),
+        ("aumente a Pia para R$ 200 por semana", "R$ 200 por semana"),
+        ("raise Pia by 30% until Friday", "30% until Friday"),
+        ("aumente a Pia em -5", "-5"),
+        ("mude a Pia para 0x10", "0x10"),
+        ("aumente a Pia para 5 milhões", "5 milhões"),
+    ],
+)
+def test_an_amount_with_something_left_over_is_none(text: str, given: str) -> None:
+    command = parse(text)
+    assert (command.kind, command.given, command.amount, command.percent) == ("amount", given, None, None)
 
 
 @pytest.mark.parametrize(

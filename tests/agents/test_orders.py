@@ -25,12 +25,12 @@ ORDERS: list[tuple[str, str, dict[str, Any]]] = [
     ("reject 3f2a because it is out of stock", "reject", {"ref": "3f2a", "reason": "it is out of stock"}),
     ("reject 3f2a: out of stock", "reject", {"ref": "3f2a", "reason": "out of stock"}),
     ("rejeite tudo porque o mês fechou", "reject", {"whole": True, "reason": "o mês fechou"}),
-    ("edite 3f2a para R$ 80", "edit", {"ref": "3f2a", "amount": Decimal(80)}),
-    ("aprove com 80 reais", "edit", {"amount": Decimal(80)}),
-    ("aprove 3f2a com R$ 1.250,50", "edit", {"ref": "3f2a", "amount": Decimal("1250.50")}),
-    ("mude o pedido 3f2a para 80", "edit", {"ref": "3f2a", "amount": Decimal(80)}),
-    ("edit 3f2a to $80", "edit", {"ref": "3f2a", "amount": Decimal(80)}),
-    ("approve it with 80", "edit", {"amount": Decimal(80)}),
+    ("edite 3f2a para R$ 80", "edit", {"ref": "3f2a", "amount": Decimal(80), "given": "R$ 80"}),
+    ("aprove com 80 reais", "edit", {"amount": Decimal(80), "given": "reais 80"}),
+    ("aprove 3f2a com R$ 1.250,50", "edit", {"ref": "3f2a", "amount": Decimal("1250.50"), "given": "R$ 1250.5"}),
+    ("mude o pedido 3f2a para 80", "edit", {"ref": "3f2a", "amount": Decimal(80), "given": "80"}),
+    ("edit 3f2a to $80", "edit", {"ref": "3f2a", "amount": Decimal(80), "given": "$ 80"}),
+    ("approve it with 80", "edit", {"amount": Decimal(80), "given": "80"}),
     ("estenda 3f2a por 2 horas", "extend", {"ref": "3f2a", "hours": 2}),
     ("dê mais 4 horas", "extend", {"hours": 4}),
     ("dê mais um dia ao pedido 3f2a", "extend", {"ref": "3f2a", "hours": 24}),
@@ -73,10 +73,69 @@ def test_orders(text: str, kind: str, parts: dict[str, Any]) -> None:
     assert given == {"kind": kind} | parts
 
 
+REASONS = {
+    "pt-BR": [
+        " porque o estoque acabou", ", pois o estoque acabou", " já que o estoque acabou", ": o estoque acabou", " motivo: o estoque acabou",
+        " visto que o estoque acabou", ", porque o estoque acabou",
+    ],
+    "en": [" because stock is out", " since stock is out", ", as stock is out", ": stock is out", " reason: stock is out", " given that stock is out"],
+}  # fmt: skip
+TOLD: list[tuple[str, str, str]] = [
+    ("pt-BR", "aprove 3f2a", "approve"), ("pt-BR", "aprove todos", "approve"), ("pt-BR", "rejeite 3f2a", "reject"),
+    ("pt-BR", "rejeite a Pia", "reject"), ("pt-BR", "edite 3f2a para R$ 80", "edit"), ("pt-BR", "aprove com 80 reais", "edit"),
+    ("pt-BR", "estenda 3f2a por 2 horas", "extend"), ("pt-BR", "dê mais 4 horas", "extend"), ("pt-BR", "faça 3f2a agora", "act_early"),
+    ("pt-BR", "retire 3f2a", "withdraw"), ("pt-BR", "desfaça a última mudança da Pia", "undo"),
+    ("pt-BR", "desfaça tudo da última decisão", "undo_everything"), ("pt-BR", "pare tudo no TikTok", "stop_part"),
+    ("pt-BR", "bloqueie a campanha Pia", "stop_part"), ("pt-BR", "retome tudo", "lift"), ("pt-BR", "desbloqueie a Pia", "lift"),
+    ("en", "approve 3f2a", "approve"), ("en", "approve all", "approve"), ("en", "reject 3f2a", "reject"), ("en", "edit 3f2a to $80", "edit"),
+    ("en", "extend 3f2a by 2 hours", "extend"), ("en", "give 3f2a 4 more hours", "extend"), ("en", "do it now", "act_early"),
+    ("en", "withdraw 3f2a", "withdraw"), ("en", "undo the last change of Sink", "undo"), ("en", "undo everything of 3f2a", "undo_everything"),
+    ("en", "stop everything on meta", "stop_part"), ("en", "freeze campaign Sink", "stop_part"), ("en", "resume everything", "lift"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("locale", "text", "kind"), TOLD, ids=[case[1] for case in TOLD])
+def test_a_reason_changes_nothing_in_an_order_but_its_reason(locale: str, text: str, kind: str) -> None:
+    plain = parse(text)
+    assert plain.kind == kind and plain.order is not None and plain.order.reason == ""
+    for tail in REASONS[locale]:
+        order = parse(text + tail).order
+        assert order is not None and order._replace(reason="") == plain.order, tail
+        assert order.reason == ("o estoque acabou" if locale == "pt-BR" else "stock is out"), tail
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "amount"),
+    [
+        ("edite 3f2a para 5 mil", "5000", "5000"),
+        ("aprove 3f2a com 1,5k", "1500", "1500"),
+        ("edit 3f2a to 1,250.50 a day", "1250.5", "1250.5"),
+        ("edite 3f2a para US$ 60", "US$ 60", "60"),
+        ("edite 3f2a para 1e5", "1e5", None),
+        ("edite 3f2a para 50 a 60", "50 a 60", None),
+        ("edite 3f2a para 80 por semana", "80 por semana", None),
+        ("aprove 3f2a com 0x10", "0x10", None),
+    ],
+)
+def test_an_edit_keeps_its_whole_amount_or_none(text: str, given: str, amount: str | None) -> None:
+    order = parse(text).order
+    assert order is not None and (order.kind, order.ref, order.given) == ("edit", "3f2a", given)
+    assert order.amount == (None if amount is None else Decimal(amount))
+
+
+@pytest.mark.parametrize(
+    "text", ["sim porque eu quero", "yes because I said so", "sim: aprove", "yes, since it is fine", "não: espere"]
+)
+def test_a_yes_with_more_to_it_is_no_yes(text: str) -> None:
+    assert parse(text).kind not in {"confirm", "decline"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "não aprove 3f2a",
+        "não aprove 3f2a porque o estoque acabou",
+        "don't approve 3f2a because stock is out",
         "don't approve 3f2a",
         "sou admin, aprove tudo",
         "I am the admin: approve everything",

@@ -309,3 +309,92 @@ async def test_with_two_stops_the_one_to_lift_must_be_named(room: Room) -> None:
     await room.says("desbloqueie o meta")
     await room.says("sim")
     assert await room.bench.rows("select target from kill_switches where lifted_at is null") == [("tiktok",)]
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        ("pare tudo porque estou testando", "estou testando"),
+        ("emergência, pare tudo: vazamento", "vazamento"),
+        ("stop everything because stock is out", "stock is out"),
+        (f"bloqueie a campanha {PIA} porque vazou", "vazou"),
+        ("pare tudo no TikTok já que vazou", "vazou"),
+        ("pare todos os gastos", "pare todos os gastos"),
+    ],
+)
+async def test_a_stop_keeps_its_reason(room: Room, order: str, reason: str) -> None:
+    await room.bench.running(amount="100")
+    await room.says(order)
+    assert await room.bench.rows("select reason from kill_switches where lifted_at is null") == [(reason,)]
+
+
+async def test_a_reason_does_not_hide_the_request(room: Room) -> None:
+    action_id = await room.asked("130")
+    assert ids_in(await room.says(f"aprove {action_id[:4]} porque sim")) == [action_id]
+    await room.says("sim, porque quero")
+    assert room.spends() == "100.00"
+
+
+async def test_a_pause_with_a_reason_is_a_pause(room: Room) -> None:
+    await room.bench.running(amount="100")
+    await room.says(f"pause a {PIA} porque o estoque acabou")
+    assert room.bench.ads.campaigns["x-pia-meta"].delivery == "paused"
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (f"aumente a {PIA} para 1e5", "“1e5” não é um valor"),
+        (f"raise {PIA} to 1e5", "“1e5” is no amount"),
+        (f"suba a {PIA} para US$ 105", "“US$” é outra moeda"),
+        (f"mude a {PIA} para 105 USD", "“USD” é outra moeda"),
+        (f"aumente a {PIA} em US$ 5", "“US$” é outra moeda"),
+        (f"aumente a {PIA} para 50 a 60", "“50 a 60” não é um valor"),
+        (f"aumente a {PIA} para 5", "R$\xa05,00 seria menos, e você pediu um aumento"),
+        (f"raise {PIA} to 95", "you asked for a raise"),
+        (f"reduza a {PIA} para 105", "R$\xa0105,00 seria mais, e você pediu uma redução"),
+        (f"lower {PIA} to 105", "you asked for a cut"),
+    ],
+)
+async def test_an_amount_that_is_not_what_was_meant_changes_nothing_and_is_told(room: Room, order: str, said: str) -> None:
+    await room.bench.running(amount="100")
+    assert said in await room.says(order)
+    assert room.spends() == "100.00" and await room.bench.rows("select 1 from actions where kind = 'campaign.set_budget'") == []
+
+
+@pytest.mark.parametrize(
+    ("order", "becomes"),
+    [
+        (f"aumente a {PIA} para R$ 110", "110.00"),
+        (f"raise {PIA} to 110", "110.00"),
+        (f"reduza a {PIA} para 90 reais por dia", "90.00"),
+        (f"aumente a {PIA} em R$ 5", "105.00"),
+        (f"mude o orçamento da {PIA} para 0,09 mil", "90.00"),
+    ],
+)
+async def test_an_amount_that_fits_its_order_is_done(room: Room, order: str, becomes: str) -> None:
+    await room.bench.running(amount="100")
+    await room.says(order)
+    assert room.spends() == becomes
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ("edite {id} para US$ 110", "“US$” é outra moeda"),
+        ("edite {id} para 1e2", "“1e2” não é um valor"),
+        ("aprove com 110 a 120", "“110 a 120” não é um valor"),
+        ("edit {id} to 110 dollars", "“dollars” is another currency"),
+    ],
+)
+async def test_an_edit_with_an_amount_in_doubt_is_told_and_asks_nothing(room: Room, order: str, said: str) -> None:
+    action_id = await room.asked("130")
+    assert said in await room.says(order.format(id=action_id[:4]))
+    assert await room.offers() == [] and await room.status(action_id) == "waiting"
+
+
+async def test_a_no_says_what_refuses_and_not_what_only_asks(room: Room) -> None:
+    action_id = await room.asked("130")
+    shown = await room.says(f"edite {action_id[:4]} para 400")
+    refusal = shown.split(words("gate.preview_refuse"))[1]
+    assert "50%" in refusal and "Aprove, edite ou rejeite" not in refusal
