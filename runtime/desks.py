@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from agents.offline.commands import parse
+from agents.offline.commands import objection, parse
 from knowledge.domain.action import Action, Actor, SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.clock import week_bounds
@@ -227,6 +227,8 @@ class ManagerDesk:
         if not isinstance(action, SetBudget):
             return True
         current = await self.current_budget(action.campaign_id)
+        if objection(heard, heard.campaign, current) is not None:
+            return False  # another currency, or a raise that would be a cut: a person said no such thing
         amount, delta = (None, heard.amount) if heard.by else (heard.amount, None)
         said = [None if value is None else str(value) for value in (heard.percent, amount, delta)]
         return current is not None and wanted_budget(current, *said) == action.daily_budget
