@@ -80,6 +80,25 @@ def test_a_decision_on_a_single_card_leads_to_the_action_as_it_is_now(house: Hou
     assert waiting(house) == 1
 
 
+def test_what_is_in_doubt_is_given_up_by_who_has_looked(house: House, visit: Visit) -> None:
+    """The answer of a change was lost and the platform cannot say: a manager looks there and ends it, with a reason."""
+
+    async def lost() -> None:
+        async with house.database.transaction() as tx:
+            await tx.conn.execute(text("update actions set status = 'unknown' where id = :id"), {"id": house.ids["budget"]})
+            await tx.conn.execute(text("delete from approvals where action_id = :id"), {"id": house.ids["budget"]})
+
+    house.run(lost)
+    at = f"/actions/{house.ids['budget']}"
+    assert "/withdraw" not in visit("viewer").http.get(at).text
+    manager = visit("manager")
+    assert "Encerrar sem nova tentativa" in manager.http.get(at).text
+    form = {"reason": "olhei no TikTok: não mudou", "view": "list"}
+    assert manager.post(f"/approvals/{house.ids['budget']}/withdraw", form, at=at).status_code == 303
+    page = manager.http.get(at).text
+    assert "Encerrada por" in page and "olhei no TikTok" in page and "Encerrar sem nova tentativa" not in page
+
+
 def test_a_rejection_needs_a_reason(house: House, visit: Visit) -> None:
     manager = visit("manager")
     answer = manager.post(
