@@ -68,6 +68,6 @@ def _anchor(file: Path, number: int | str, raw: str) -> Anchor:
 def parse(text: str) -> tuple[int, str]:
     """SEQ:HASH as it was printed. Raises ConfigError."""
     seq, colon, digest = text.partition(":")
-    if not colon or not seq.isdigit() or len(digest) != 64:
+    if not colon or not seq.isdecimal() or len(digest) != 64:
         raise ConfigError([f"--anchor: {text!r} is not SEQ:HASH, as `ceo audit anchor` prints it"])
     return int(seq), digest

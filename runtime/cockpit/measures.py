@@ -69,6 +69,7 @@ MEASURES: dict[str, Measure] = {
     "recent_no": Measure("hours", "limit", _QUALITY + "rejection_memory_hours", "hours"),
     "ad_length": Measure("length", "limit"),
     "trademark": Measure(dial="guardrails.compliance.licensed_brands"),
+    "banned_product": Measure(dial="guardrails.compliance.banned_terms"),
     "unsettled": Measure("held"),
     "service_window": Measure("hours", "limit", "guardrails.conversation.service_window_hours", "hours"),
     "questions": Measure("asked", "limit", "guardrails.conversation.max_questions"),

@@ -354,6 +354,8 @@ async def test_the_week_is_read_to_its_beginning_and_every_cap_says_when_it_is_n
         return await alerts(town, "cap_used")
 
     assert await with_cap(spent * 10 // 9) == await with_cap(spent * 10 // 9) == ["cap_used"]
+    assert await with_cap(spent * 5 // 4) == ["cap_used"], "exactly eight tenths"
+    assert await with_cap(spent * 5 // 4 + 2) == [], "a cent less than that"
     ((message,),) = await town.rows("select message from alerts where kind = 'cap_used'")
     assert "weekly cap" in town.house.render(Message.model_validate(message), "en")
     assert await with_cap(spent * 2) == []
