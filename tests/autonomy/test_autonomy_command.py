@@ -48,7 +48,7 @@ async def test_listed_and_taken_back(bench: Bench) -> None:
     code, out = await ceo("autonomy", "revoke", grant, "--reason", "cautela", "--json")
     assert (code, json.loads(out)["ok"]) == (0, True)
     assert (await ceo("autonomy", "revoke", grant))[0] == 1
-    assert (await ceo("autonomy", "revoke", "not-an-id"))[0] == 1
+    assert (await ceo("autonomy", "revoke", "not-an-id"))[0] == 2
     ((row,),) = [json.loads((await ceo("autonomy", "list", "--json"))[1])["grants"]]
     assert row["state"] == "revoked" and row["revoked_by"].startswith("user:terminal:") and "cautela" in row["reason"]
     assert (await bench.submit(budget("105"), "k1")).status == "waiting"
