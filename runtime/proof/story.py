@@ -45,6 +45,8 @@ select a.id::text, a.status, a.args, a.proposer_kind, a.proposer_id, a.fingerpri
 from actions a left join approvals p on p.action_id = a.id where a.xmin::text::bigint >= %(horizon)s
 """
 """Actions that a transaction has written which was not over at the last look (`horizon`)."""
+WENT = {"done": 0, "executing": 1, "unknown": 1, "failed": 2}
+"""Which of several actions a write is of, by where the ledger has them; judged then like any other."""
 STOPS = "select id::text, scope, target from kill_switches where lifted_at is null order by set_at, id"
 CONSISTENT = """
 select 'room is held by a final action' as what, a.id::text as id from actions a join reservations r on r.action_id = a.id
@@ -415,8 +417,7 @@ class Story:
                 wanted.append(ident)
         allowed = [ident for ident in wanted if judge.forbids(ident) is None]
         # Of several that want the same, the one that the ledger says has gone out; which is judged then like any other.
-        went = {"done": 0, "executing": 1, "unknown": 1, "failed": 2}
-        allowed.sort(key=lambda ident: went.get(self.status[ident], 3))
+        allowed.sort(key=lambda ident: WENT.get(self.status[ident], 3))
         able = [ident for ident in allowed if not judge.performed[ident]] or allowed or wanted
         if not able:
             judge.breach(f"{unit.campaign_id}: {what} {minor} was accepted and no action wants it")
@@ -432,12 +433,13 @@ class Story:
         judge.switched(self._permit(ident), unit, on=what == "on", operation="resume" if unit.budgets else "activate")
 
     def _publisher(self, name: str) -> tuple[str | None, PublishCampaign | None]:
-        """Whose publication a campaign on the platform is: by its name, and of edited ones the one that may be done."""
+        """Whose publication a campaign on the platform is: by its name, and of edited ones the one that the ledger says has gone out."""
         found = [
             (ident, known.action)
             for ident, known in self.known.items()
             if isinstance(known.action, PublishCampaign) and known.action.name in name.split()
         ]
+        found.sort(key=lambda pair: WENT.get(self.status[pair[0]], 3))
         able = [pair for pair in found if self.judge.forbids(pair[0]) is None]
         return (able or found or [(None, None)])[0]
 
