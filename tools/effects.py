@@ -124,7 +124,7 @@ class Effects:
     async def found(self, action: CampaignChange, key: str, refs: Refs, before: Money | None = None) -> Trace:
         """What the platform shows of an action whose answer was lost; reads only. Asked before anything is sent again.
 
-        `before` is the budget in our ledger: another one is somebody's change, or half of ours.
+        `before` is the budget in our ledger: one on the way from there to what was ordered is half of ours, any other is somebody's.
         """
         ads = self._ads(action.platform)
         if isinstance(action, PublishCampaign):
@@ -142,7 +142,7 @@ class Effects:
         match action:
             case SetBudget():
                 same = campaign.daily_budget == action.daily_budget
-                begun = before is not None and campaign.daily_budget != before
+                begun = _between(before, campaign.daily_budget, action.daily_budget)
             case PauseCampaign():
                 same = campaign.delivery in ("paused", "archived")  # what was turned down runs again when somebody appeals
             case ResumeCampaign():
@@ -239,6 +239,12 @@ class Effects:
                 deal = self._id(refs.deal_id, "the lead's deal in the CRM")
                 external = await crm.add_note(deal_id=deal, text=action.text, key=action.ref)
         return {"external_id": external}
+
+
+def _between(before: Money | None, seen: Money | None, ordered: Money) -> bool:
+    if before is None or seen is None or len({before.currency, seen.currency, ordered.currency}) > 1:
+        return False
+    return min(before, ordered) < seen < max(before, ordered)
 
 
 def _campaign(campaign: PlatformCampaign) -> dict[str, Any]:

@@ -309,6 +309,18 @@ async def test_an_old_yes_is_no_yes_to_another_figure(bench: Bench) -> None:
     assert bench.ads.campaigns["x-pia-meta"].delivery == "paused"
 
 
+async def test_a_hand_on_the_other_side_is_no_half_of_what_was_approved(bench: Bench) -> None:
+    await bench.running(amount="100")
+    asked = await bench.submit(budget("130"), "k1")
+    bench.ads.fail["set_daily_budget"] = [UnknownOutcome("meta", "set_daily_budget", "lost")]
+    bench.ads.dark = True
+    assert (await bench.gate.approve(asked.action_id, ANA)).status == "unknown"
+    bench.ads.dark = False
+    bench.ads.put("x-pia-meta", brl("95"), "pia-meta")
+    assert [r.status for r in await bench.beside().gate.recover()] == ["failed"]
+    assert bench.ads.campaigns["x-pia-meta"].daily_budget == brl("95")
+
+
 async def test_what_was_allowed_and_had_to_wait_is_asked_for_when_it_is_to_be_asked_by_then(bench: Bench) -> None:
     """A cut of 20 % is nobody's to ask; behind a raise it has become one of 27 %."""
     await bench.running(amount="50")
