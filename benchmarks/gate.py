@@ -180,6 +180,7 @@ async def _in_turns(url: str, campaigns: int, ads: Any, passes: int) -> tuple[li
     """
     import psycopg
 
+    from runtime import heap
     from runtime.db.engine import libpq_url, make_engine
 
     ours, theirs = [await copy_of(url, f"copy_{campaigns}_{side}") for side in ("house", "bare")]
@@ -192,6 +193,7 @@ async def _in_turns(url: str, campaigns: int, ads: Any, passes: int) -> tuple[li
     house: list[float] = []
     base: list[float] = []
     tape = Tape()
+    heap.settle()  # as a server does when it is up
     for number in range(2 * (WARM + passes)):
         if number == 2 * WARM:
             house.clear()

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from benchmarks.gate import house_of, law
 from knowledge.domain.action import Actor, SetBudget
 from knowledge.domain.clock import SettableClock
+from runtime import heap
 from runtime.db.engine import make_engine
 from runtime.db.gate_books import PgGateBooks
 from runtime.observability import configure
@@ -39,6 +40,7 @@ async def passes(url: str, number: int, campaigns: int, seconds: float) -> None:
         bench.ads.put(f"x-c{n}", brl("100"), f"c{n}")
     mine = [n for n in range(campaigns) if n % 2 == number] or [0]
     await bench.rows("select 1")
+    heap.settle()
     print("ready", flush=True)
     if not await asyncio.to_thread(told):
         return

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from knowledge.domain.action import Actor
+from runtime import heap
 from runtime.api import AUDIENCE, PREFIX, build_api
 from runtime.cockpit.app import CockpitDeps, CockpitSettings, build_router
 from runtime.db.embedded import EmbeddedPostgres
@@ -196,6 +197,7 @@ async def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000
             if web:
                 handle = await serve_in_loop(create_app(house), host, port)
                 log.info("serving on %s", handle.url)
+            heap.settle()
             lost = asyncio.create_task(house.jobs.lost_lease.wait())
             asked = asyncio.create_task(stop.wait())
             _, waiting = await asyncio.wait({lost, asked}, return_when=asyncio.FIRST_COMPLETED)

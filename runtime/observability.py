@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-_QUIET = ("httpx", "httpcore", "chromadb", "dbos", "alembic", "uvicorn.access", "agno", "asyncio", "openai")
+_QUIET = ("httpx", "httpcore", "chromadb", "dbos", "alembic", "psycopg.pool", "uvicorn.access", "agno", "asyncio", "openai")
 
 
 def configure(level: str = "info", *, json: bool = False) -> None:
