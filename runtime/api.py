@@ -40,7 +40,7 @@ UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 STATUS = {
     "gate.not_found": 404, "gate.stop_gone": 404, "gate.not_allowed": 403, "gate.role_needed": 403, "gate.own_proposal": 403, "gate.own_edit": 403,
     "gate.edit_field": 422, "gate.edit_invalid": 422, "gate.edit_nothing": 422, "gate.edit_refused": 422, "gate.extend_hours": 422,
-    "gate.extend_limit": 422, "gate.kill_target": 422, "gate.kill_unknown": 422, "gate.reason_needed": 422, "gate.unreadable": 503, "gate.unavailable": 503, "gate.failed": 502,
+    "gate.extend_limit": 422, "gate.kill_target": 422, "gate.kill_unknown": 422, "gate.reason_needed": 422, "gate.unreadable": 503, "undo.unreadable": 503, "gate.unavailable": 503, "gate.failed": 502,
     "gate.vendor_refused": 502,
 }  # fmt: skip
 """HTTP status of the gate's answers; every other no is a conflict with the state of things (409)."""

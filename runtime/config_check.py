@@ -72,6 +72,7 @@ def _zone_data() -> list[str]:
 def check(settings: Settings, locale: str, *, now: datetime) -> Report:
     """Explains the configuration in a locale; schedules are told from `now` on. Raises ConfigError for an unknown locale."""
     from tools.guardrails import RULES
+    from tools.guardrails.operational import CONDUCT
 
     if locale not in LOCALES:
         raise ConfigError([f"--locale: {locale!r} is not spoken here; one of {', '.join(LOCALES)}"])
@@ -87,7 +88,7 @@ def check(settings: Settings, locale: str, *, now: datetime) -> Report:
         locale=locale,
         title=say("config.title", file=str(settings.path), version=policy.version),
         policy_version=policy.version,
-        policy=[{"rule": rule.id, "sentence": render(rule.sentence(policy), locale)} for rule in RULES],
+        policy=[{"rule": rule.id, "sentence": render(rule.sentence(policy), locale)} for rule in (*RULES, *CONDUCT)],
         dials=[
             {"dial": path, "value": _shown(path, value, locale), "meaning": say(f"dial.{path}")}
             for path, value in dials(operator)

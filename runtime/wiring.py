@@ -31,6 +31,7 @@ from runtime.settings import Settings
 from tools.effects import Effects, Ports
 from tools.gate import Gate
 from tools.guardrails import RULES
+from tools.guardrails.operational import CONDUCT
 
 if TYPE_CHECKING:
     from agno.models.base import Model
@@ -102,11 +103,13 @@ class House:
 
     def rules_in_words(self, locale: str, subject: tuple[type, ...] = (object,)) -> list[str]:
         """What the law says, for prompts and pages."""
-        return [
+        said = [
             self.render(rule.sentence(self._policy), locale)
             for rule in RULES
             if subject == (object,) or any(issubclass(s, rule.applies) for s in subject)
         ]
+        # How effects are sent holds for every subject, but only who plans for the whole house is told.
+        return said + [self.render(c.sentence(self._policy), locale) for c in CONDUCT] if subject == (object,) else said
 
     def make_sdr(self, profile: LeadProfile) -> Sdr:
         """The SDR for one turn."""
@@ -303,7 +306,7 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
     """The vendors that the operator configured, through the registry."""
     from tools.registry import make, make_webhooks
 
-    vendors, secrets = settings.operator.vendors, settings.secrets
+    vendors, secrets, limits = settings.operator.vendors, settings.secrets, settings.operator.guardrails.operational
     ads: dict[Platform, Any] = {}
     messenger = desk = crm = None
     sources: dict[str, WebhookSource] = {}
@@ -313,10 +316,12 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
             clock=clock,
             token=secrets.need("meta_access_token"),
             app_secret=secrets.get("meta_app_secret"),
+            limits=limits,
             **meta.model_dump(),
         )
     if (tiktok := vendors.tiktok) is not None:
-        ads["tiktok"] = make("tiktok", clock=clock, token=secrets.need("tiktok_access_token"), **tiktok.model_dump())
+        token = secrets.need("tiktok_access_token")
+        ads["tiktok"] = make("tiktok", clock=clock, token=token, limits=limits, **tiktok.model_dump())
     if (zapi := vendors.zapi) is not None:
         messenger = make(
             "zapi",
@@ -325,6 +330,7 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
             token=secrets.need("zapi_token"),
             client_token=secrets.need("zapi_client_token"),
             per_second=zapi.per_second,
+            limits=limits,
         )
         sources["zapi"] = make_webhooks("zapi", path_token=secrets.get("zapi_webhook_token"), instance_id=zapi.instance_id)
     if (chatwoot := vendors.chatwoot) is not None:
@@ -336,6 +342,7 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
             bot_token=secrets.need("chatwoot_bot_token"),
             user_token=secrets.need("chatwoot_user_token"),
             per_second=chatwoot.per_second,
+            limits=limits,
         )
         secret = secrets.get("chatwoot_webhook_secret")
         sources["chatwoot"] = make_webhooks(
@@ -346,5 +353,5 @@ def connect(settings: Settings, clock: Clock) -> tuple[Ports, dict[str, WebhookS
             require_signature=chatwoot.require_signature,
         )
     if (piperun := vendors.piperun) is not None:
-        crm = make("piperun", token=secrets.need("piperun_token"), **piperun.model_dump())
+        crm = make("piperun", token=secrets.need("piperun_token"), limits=limits, **piperun.model_dump())
     return Ports(ads=ads, messenger=messenger, desk=desk, crm=crm), sources

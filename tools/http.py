@@ -21,6 +21,7 @@ from prometheus_client import Counter, Gauge
 from pyrate_limiter import Limiter, Rate
 
 from knowledge.domain.clock import Clock
+from knowledge.domain.policy import Operational
 from tools.breaker import CircuitBreaker, State
 from tools.errors import NoPermit, RateLimited, Refused, Unauthorized, Unavailable, UnknownOutcome, VendorError
 from tools.permit import current_permit
@@ -78,6 +79,7 @@ class VendorHttp:
     token, secret, key, auth, proof or password, and everything in `secrets`, are blotted out of logs and exception texts.
     `prepare` may sign a built request. `translate` reads the vendor's error envelope. `observe` sees every answer and may
     return seconds for which writes must rest (usage headers). `per_second` is the pace of requests for this account.
+    `limits` are the policy's dials of tries, waits and breaker; a `breaker` given stands in for the one made of them.
     `connect_timeout` bounds the wait for a free connection, and then that for a new one.
     `clock` is only used to read a Retry-After given as a date. `transport` replaces the network in tests.
     """
@@ -97,9 +99,7 @@ class VendorHttp:
         timeout: float = 20.0,
         connect_timeout: float = 5.0,
         per_second: int = 10,
-        read_tries: int = 3,
-        read_wait: float = 0.2,
-        longest_wait: float = 5.0,
+        limits: Operational | None = None,
         max_request_bytes: int = 32 * 1024 * 1024,
         max_response_bytes: int = 16 * 1024 * 1024,
         breaker: CircuitBreaker | None = None,
@@ -110,7 +110,10 @@ class VendorHttp:
     ) -> None:
         self.vendor = vendor
         self.account = account
-        self.breaker = breaker or CircuitBreaker(monotonic)
+        limits = limits or Operational()
+        self.breaker = breaker or CircuitBreaker(
+            monotonic, failures=limits.breaker_failures, cooldown=float(limits.breaker_seconds)
+        )
         self._base_url = base_url
         self._headers = dict(headers or {})
         self._params = dict(params or {})
@@ -122,7 +125,8 @@ class VendorHttp:
         self._observe = observe
         self._timeout, self._connect = timeout, connect_timeout
         self._limiter = Limiter(Rate(per_second, 1000))
-        self._tries, self._wait, self._longest = read_tries, read_wait, longest_wait
+        self._tries = limits.attempts
+        self._wait, self._longest = float(limits.first_wait_seconds), float(limits.longest_wait_seconds)
         self._max_request, self._max_response = max_request_bytes, max_response_bytes
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._transport = transport
@@ -163,7 +167,7 @@ class VendorHttp:
         parse: bool = True,
         limit_rests_writes: bool = True,
     ) -> Answer:
-        """A request that changes nothing (a POST search counts). Tried up to three times on Unavailable and on short limits.
+        """A request that changes nothing (a POST search counts). Tried as often as the dials say on Unavailable and on short limits.
 
         `limit_rests_writes=False` is for reads with a quota of their own; `seconds` replaces the usual timeout. Raises Refused,
         Unauthorized, RateLimited, Unavailable (CircuitOpen).

@@ -120,6 +120,20 @@ class ConversationLimits(Frozen):
     price_sources: tuple[str, ...] = Field(default=(), description="Catalogue sources from which a price may be quoted")
 
 
+class Operational(Frozen):
+    """How calls to vendors behave when something fails. The pace of each account is its own dial, `vendors.<name>.per_second`."""
+
+    attempts: int = Field(default=3, ge=1, le=10, description="Times one call is made when it fails for sure or may be repeated")
+    first_wait_seconds: Decimal = Field(
+        default=Decimal("0.2"), gt=0, le=60, description="Seconds before the second try; doubled each time, half of it by chance"
+    )
+    longest_wait_seconds: Decimal = Field(
+        default=Decimal("5"), gt=0, le=60, description="Longest wait between two tries; a longer one is left to the next round"
+    )
+    breaker_failures: int = Field(default=5, ge=1, le=100, description="Failures in a row after which an account is left alone")
+    breaker_seconds: int = Field(default=30, ge=1, le=3600, description="Seconds for which it is left alone before one trial")
+
+
 class Guardrails(Frozen):
     """All limits by subject."""
 
@@ -127,6 +141,7 @@ class Guardrails(Frozen):
     quality: Quality = Quality()
     compliance: Compliance = Compliance()
     conversation: ConversationLimits = ConversationLimits()
+    operational: Operational = Operational()
 
 
 class QuorumStep(Frozen):

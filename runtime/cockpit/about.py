@@ -163,6 +163,7 @@ async def audit(web: Web, say: Speaker, session: Session, request: Request) -> d
 async def settings(web: Web, say: Speaker, session: Session, request: Request) -> dict[str, Any]:
     """The law in sentences, who decides what, and how well proposals and people agreed."""
     from tools.guardrails import RULES
+    from tools.guardrails.operational import CONDUCT
 
     policy, words, n = web.policy, say.words, say.numbers
     own = policy.autonomy
@@ -175,7 +176,7 @@ async def settings(web: Web, say: Speaker, session: Session, request: Request) -
         words("settings.quorum_step", above=n.money(s.above), n=s.approvals, role=words(f"role.{s.role}")) for s in own.quorum
     ]
     return {
-        "rules": [(rule.id, say.message(rule.sentence(policy))) for rule in RULES],
+        "rules": [(rule.id, say.message(rule.sentence(policy))) for rule in (*RULES, *CONDUCT)],
         "levels": [
             (
                 words.find(f"act.{kind}") or kind,

@@ -7,10 +7,12 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import httpx
 import pytest
 
+from knowledge.domain.policy import Operational
 from tools.errors import Killed, NoPermit, RateLimited, Refused, Unauthorized, Unavailable, UnknownOutcome
 from tools.http import Answer, CircuitOpen, VendorHttp
 from tools.permit import Permit, current_permit, use_permit
@@ -45,14 +47,18 @@ async def nothing() -> None:
     return None
 
 
+SHORT = Operational(
+    attempts=3, first_wait_seconds=Decimal("0.001"), longest_wait_seconds=Decimal("0.02"), breaker_failures=5, breaker_seconds=30
+)
+"""The dials as they are shipped, with waits that no test notices."""
+
+
 def permit(guard=nothing) -> Permit:
     return Permit("a1", "key-1", frozenset({("platform", "x")}), guard)
 
 
 def client(vendor: Vendor, **more) -> VendorHttp:
-    return VendorHttp(
-        "x", "https://x.example/v1", params={"access_token": TOKEN}, transport=vendor, read_wait=0.001, longest_wait=0.02, **more
-    )
+    return VendorHttp("x", "https://x.example/v1", params={"access_token": TOKEN}, transport=vendor, limits=SHORT, **more)
 
 
 def ok(data='{"id": "1"}') -> httpx.Response:

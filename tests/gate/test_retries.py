@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from knowledge.domain.action import Action
 from tests.gate.house import Bench, asks, budget, pause, publication
 from tools.effects import Effects, Ports
-from tools.errors import Refused, Unavailable
+from tools.errors import RateLimited, Refused, Unavailable
 from tools.gate import Gate
 
 
@@ -60,3 +62,27 @@ async def test_every_attempt_of_a_write_carries_the_actions_own_key(bench: Bench
     bench.ads.fail[operation] = [Unavailable("meta", operation, "down") for _ in range(2)]
     assert (await bench.submit(action, "the-key")).status == "done"
     assert bench.ads.calls == [(operation, "the-key")] * 3
+
+
+def with_dials(bench: Bench, **dials: Any) -> None:
+    limits = bench.policy.guardrails.operational.model_copy(update=dials)
+    guardrails = bench.policy.guardrails.model_copy(update={"operational": limits})
+    bench.policy = bench.policy.model_copy(update={"guardrails": guardrails})
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 4])
+async def test_the_dial_says_how_often_and_how_long(bench: Bench, attempts: int) -> None:
+    with_dials(bench, attempts=attempts, first_wait_seconds=Decimal(2), longest_wait_seconds=Decimal(4))
+    status, pauses = await publish_in_bad_weather(bench, seed=attempts, failures=9)
+    assert (status, bench.ads.count("publish"), len(pauses)) == ("failed", attempts, attempts - 1)
+    assert all(1.0 <= pause_for <= 4.0 for pause_for in pauses)
+
+
+@pytest.mark.parametrize(("asked", "status", "slept"), [(3.0, "done", [3.0]), (5.0, "done", [5.0]), (5.1, "failed", [])])
+async def test_a_vendors_rest_is_kept_to_and_a_long_one_is_not_sat_out(
+    bench: Bench, asked: float, status: str, slept: list[float]
+) -> None:
+    bench.ads.fail["publish"] = [RateLimited("meta", "publish", "slow down", retry_after=asked)]
+    pauses: list[float] = []
+    receipt = await patient_gate(bench, pauses, 1).submit(asks(publication(budget="5"), "k1"))
+    assert (receipt.status, pauses) == (status, slept)

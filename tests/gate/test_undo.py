@@ -150,7 +150,7 @@ async def test_platform_that_cannot_be_read_undoes_nothing(bench: Bench) -> None
     await bench.running(amount="100")
     action_id = await done(bench, budget("110"), "one")
     bench.ads.fail["list_campaigns"] = [Unavailable("meta", "list_campaigns", "down")]
-    assert (await bench.gate.undo(action_id, ANA)).message.id == "gate.unreadable"
+    assert (await bench.gate.undo(action_id, ANA)).message.id == "undo.unreadable"
     assert (await bench.gate.undo(action_id, ANA)).ok
 
 

@@ -13,6 +13,7 @@ from prompts.messages import LOCALES, catalogue, holes, render
 from runtime.config_check import dials
 from runtime.settings import load_operator
 from tools.guardrails import RULES
+from tools.guardrails.operational import CONDUCT
 
 
 @pytest.fixture
@@ -24,13 +25,13 @@ def test_every_rule_file_is_in_the_list() -> None:
     """A rule that nobody asks is no rule."""
     listed = {rule.judge.__module__ for rule in RULES}
     files = {f"tools.guardrails.{path.stem}" for path in (ROOT / "tools/guardrails").glob("*.py")}
-    helpers = {f"tools.guardrails.{name}" for name in ("__init__", "rule", "exposure", "words")}
+    helpers = {f"tools.guardrails.{name}" for name in ("__init__", "rule", "exposure", "words", "operational")}
     assert files - helpers == listed
     assert len({rule.id for rule in RULES}) == len(RULES)
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", (*RULES, *CONDUCT), ids=lambda rule: rule.id)
 def test_every_rule_says_itself(rule: object, locale: str, policy: Policy) -> None:
     sentence = rule.sentence(policy)  # type: ignore[attr-defined]
     assert sentence.id == f"rule.{rule.id}"  # type: ignore[attr-defined]

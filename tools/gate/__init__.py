@@ -142,7 +142,7 @@ class Gate:
         if record.status == "done" and record.result is not None and isinstance(record.action, CAMPAIGN):
             look = await self._core.look(record.action)
             if look.unreadable:
-                return UndoPlan(possible=False, message=Message(id="gate.unreadable")), None
+                return UndoPlan(possible=False, message=Message(id="undo.unreadable")), None
             where = (record.action.platform, undoing.touched(record))
             now = next((c for c in look.campaigns if (c.platform, c.external_id) == where), None)
         return undoing.plan(record, undos, now, later, stands_for), (record, len(undos))

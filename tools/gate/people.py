@@ -67,7 +67,7 @@ async def _yes(core: Core, tx: GateTx, record: ActionRecord, actor: Actor, look:
         return Outcome(ok=False, status="waiting", message=Message(id="gate.drifted"), findings=verdict.reasons)
     if refusing:
         await tx.change(record.id, "waiting", "refused", facts=facts, verdict=verdict, closed_at=now)
-        await tx.save_ticket(decided(ticket, "rejected", "policy", now, "refused on fresh facts"))
+        await tx.save_ticket(decided(ticket, "rejected", "policy", now, None))  # the findings say why
         changed = record.model_copy(update={"status": "refused", "facts": facts, "verdict": verdict})
         await core.note(tx, "action.refused", changed, who, now)
         return Outcome(ok=False, status="refused", message=Message(id="gate.refused_now"), findings=refusing)

@@ -14,10 +14,9 @@ from tools.effects import repeatable
 from tools.errors import Killed, RateLimited, Refused, Unavailable, UnknownOutcome, VendorError
 from tools.gate.answers import Receipt, receipt
 from tools.gate.core import Core
-from tools.guardrails import kill_switch
+from tools.guardrails import kill_switch, operational
 from tools.permit import Permit, use_permit
 
-ATTEMPTS = 3
 _log = structlog.get_logger("tools.gate")
 
 
@@ -51,8 +50,9 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
     spends = isinstance(record.action, CAMPAIGN)
     patient = repeatable(record.action) and (not spends or isinstance(record.action, PauseCampaign))
     doubt = record.attempts > 1 and before
-    for attempt in range(ATTEMPTS):
-        last = attempt == ATTEMPTS - 1
+    limits, failed = core.policy().guardrails.operational, 0
+    while True:
+        failed, asked = failed + 1, 0.0  # should this one fail
         try:
             result = await _perform(core, record, refs)
             return await close(core, record, "done", result=result)
@@ -62,11 +62,11 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
         except UnknownOutcome as lost:
             doubt = True
             error = Message(id="gate.unknown", params={"vendor": lost.vendor, "detail": lost.detail})
-            if last or spends or not repeatable(record.action):
+            if spends or not repeatable(record.action) or not operational.again(failed, limits):
                 return await _park(core, record, error)
         except (Unavailable, RateLimited) as weather:
-            wait = getattr(weather, "retry_after", 0.0)
-            if last or wait > 5:
+            asked = float(getattr(weather, "retry_after", 0.0))
+            if not operational.again(failed, limits, asked):
                 error = Message(id="gate.unavailable", params={"vendor": weather.vendor, "detail": weather.detail})
                 return await (_park(core, record, error) if doubt or patient else close(core, record, "failed", error=error))
         except VendorError as refusal:
@@ -80,8 +80,7 @@ async def _attempts(core: Core, record: ActionRecord, refs: Refs, before: bool) 
         except Exception as fault:  # nobody foresaw it, so that nobody knows how far it came
             _log.exception("gate.unexpected", action_id=record.id, kind=record.action.kind)
             return await _park(core, record, Message(id="gate.unexpected", params={"error": type(fault).__name__}))
-        await core.sleep(0.2 * 2**attempt * (0.5 + core.chance.random()))
-    raise AssertionError("unreachable: the last attempt returns")
+        await core.sleep(max(asked, operational.rest(failed, limits, core.chance.random())))
 
 
 async def _behind(core: Core, action_id: str) -> Receipt:

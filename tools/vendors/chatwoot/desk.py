@@ -17,6 +17,7 @@ import httpx
 
 from knowledge.domain.brazil import phone_e164, same_phone
 from knowledge.domain.conversation import InboundEvent
+from knowledge.domain.policy import Operational
 from tools.errors import RateLimited, Refused, Unauthorized, UnknownOutcome, VendorError
 from tools.http import Answer, VendorHttp
 from tools.payload import as_object
@@ -44,6 +45,7 @@ class ChatwootDesk:
         user_token: str,
         timeout: float = 15.0,
         per_second: int = 10,
+        limits: Operational | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._account = account_id
@@ -54,7 +56,7 @@ class ChatwootDesk:
             # Hyphens: proxies drop header names with underscores.
             return VendorHttp(
                 _VENDOR, root, account=f"{account_id}/{who}", headers={"api-access-token": token}, secrets=(token,),
-                translate=_translate, timeout=timeout, per_second=per_second, transport=transport,
+                translate=_translate, timeout=timeout, per_second=per_second, limits=limits, transport=transport,
             )  # fmt: skip
 
         self.bot_http, self.user_http = client(bot_token, "bot"), client(user_token, "user")

@@ -21,6 +21,7 @@ from knowledge.domain.action import Creative, Platform, PublishCampaign
 from knowledge.domain.campaign import AccountFacts, AdObject, InsightRow, PlatformCampaign, PublishedCampaign
 from knowledge.domain.clock import Clock
 from knowledge.domain.money import Money, total
+from knowledge.domain.policy import Operational
 from tools.errors import Refused, Unavailable, UnknownOutcome, VendorError
 from tools.http import VendorHttp
 from tools.payload import as_object
@@ -66,6 +67,7 @@ class MetaAds:
         dsa_payor: str | None = None,
         timeout: float = 20.0,
         per_second: int = 10,
+        limits: Operational | None = None,
         lookup_waits: tuple[float, ...] = (0.3, 1.0, 3.0),
         settle: float = 20.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -78,7 +80,7 @@ class MetaAds:
         self.http = VendorHttp(
             VENDOR, base_url, account=self._act, headers={"Authorization": f"Bearer {token}"}, params=proofs,
             secrets=(token, *([app_secret] if app_secret else [])), translate=translate, observe=rest_after,
-            timeout=timeout, per_second=per_second, clock=clock, transport=transport,
+            timeout=timeout, per_second=per_second, limits=limits, clock=clock, transport=transport,
         )  # fmt: skip
         self._graph = Graph(self.http)
         self._reconcile = Reconciler(VENDOR, waits=lookup_waits, settle=settle, sleep=sleep)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import httpx
 
+from knowledge.domain.policy import Operational
 from tools.errors import Refused, Unavailable, UnknownOutcome, VendorError
 from tools.http import Answer, VendorHttp
 from tools.payload import as_object
@@ -19,12 +20,13 @@ class PipeRunApi:
     """Reads all pages or raises; writes once."""
 
     def __init__(
-        self, base_url: str, token: str, *, timeout: float, per_second: int, transport: httpx.AsyncBaseTransport | None
-    ) -> None:
+        self, base_url: str, token: str, *, timeout: float, per_second: int, limits: Operational | None,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:  # fmt: skip
         root = base_url.rstrip("/").removesuffix("/v1") + "/v1/"
         self.http = VendorHttp(
             VENDOR, root, headers={"token": token}, secrets=(token,), translate=_translate,
-            timeout=timeout, per_second=per_second, transport=transport,
+            timeout=timeout, per_second=per_second, limits=limits, transport=transport,
         )  # fmt: skip
 
     async def every(self, resource: str, **filters: Any) -> list[dict[str, Any]]:

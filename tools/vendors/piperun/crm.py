@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from knowledge.domain.brazil import format_cnpj, normalise_cnpj, parse_cnpj, parse_uf, phone_e164, place_key, same_phone
+from knowledge.domain.policy import Operational
 from tools.errors import Refused, VendorError
 from tools.payload import as_object
 from tools.ports import Health
@@ -39,10 +40,11 @@ class PipeRunCrm:
         owner_id: str | None = None,
         timeout: float = 20.0,
         per_second: int = 2,
+        limits: Operational | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         # About 100 requests a minute are allowed; a longer burst is answered 429 and waits.
-        self._api = PipeRunApi(base_url, token, timeout=timeout, per_second=per_second, transport=transport)
+        self._api = PipeRunApi(base_url, token, timeout=timeout, per_second=per_second, limits=limits, transport=transport)
         self._pipeline, self._stage = int(pipeline_id), int(stage_id)
         self._origin = int(origin_id) if origin_id else None
         self._owner = int(owner_id) if owner_id else None

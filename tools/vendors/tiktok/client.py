@@ -20,6 +20,7 @@ from knowledge.domain.action import Creative, Platform, PublishCampaign
 from knowledge.domain.campaign import AccountFacts, AdObject, InsightRow, PlatformCampaign, PublishedCampaign
 from knowledge.domain.clock import Clock
 from knowledge.domain.money import EXPONENTS, Money, total
+from knowledge.domain.policy import Operational
 from tools.errors import Refused, Unavailable, UnknownOutcome, VendorError
 from tools.http import VendorHttp
 from tools.ports import Health
@@ -59,6 +60,7 @@ class TikTokAds:
         rest: float = 5.0,
         timeout: float = 20.0,
         per_second: int = 10,
+        limits: Operational | None = None,
         lookup_waits: tuple[float, ...] = (0.3, 1.0, 3.0),
         settle: float = 20.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -70,7 +72,7 @@ class TikTokAds:
         self._run_days = run_days
         self.http = VendorHttp(
             VENDOR, base_url, account=advertiser_id, headers={"Access-Token": token}, secrets=(token,),
-            translate=translator(rest), timeout=timeout, per_second=per_second, clock=clock, transport=transport,
+            translate=translator(rest), timeout=timeout, per_second=per_second, limits=limits, clock=clock, transport=transport,
         )  # fmt: skip
         self._api = Business(self.http, advertiser_id)
         self._reconcile = Reconciler(VENDOR, waits=lookup_waits, settle=settle, sleep=sleep)

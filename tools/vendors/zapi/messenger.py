@@ -14,6 +14,7 @@ from collections.abc import Callable
 import httpx
 
 from knowledge.domain.brazil import phone_e164
+from knowledge.domain.policy import Operational
 from tools.errors import RateLimited, Refused, Unauthorized, Unavailable, UnknownOutcome, VendorError
 from tools.http import Answer, VendorHttp
 from tools.payload import as_object
@@ -39,6 +40,7 @@ class ZApiMessenger:
         typing_seconds: int | None = None,
         timeout: float = 20.0,
         per_second: int = 5,
+        limits: Operational | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -50,7 +52,7 @@ class ZApiMessenger:
         self.http = VendorHttp(
             _VENDOR, f"{base_url.rstrip('/')}/instances/{instance}/token/{token}/", account=instance,
             headers={"Client-Token": client_token}, secrets=(token, client_token), translate=_translate,
-            timeout=timeout, per_second=per_second, monotonic=monotonic, transport=transport,
+            timeout=timeout, per_second=per_second, limits=limits, monotonic=monotonic, transport=transport,
         )  # fmt: skip
 
     async def send_text(self, to: str, text: str, key: str) -> str:
