@@ -95,12 +95,13 @@ class Windows:
 class LedgerRows:
     """What the books hold of one workspace, fetched in one transaction. Minor units of the row's own currency.
 
-    `campaigns`: id platform name external_id status delivery currency daily_budget_minor launched_at spent_today spend7 revenue7
-    impressions7 highest_today day_ago_minor first_to_minor last_raise_at launch_budget_minor, ordered by id, external_id never
-    None. Of the first budget change of the day and of the sliding window: day_from_minor day_to_minor, window_from_minor
-    window_to_minor (from None: launched then; both None: no change). Of the newest raise within RAISE_MEMORY, None without one:
-    raise_from_minor raise_to_minor, and of the complete days before (seven) and since: raise_spend_before raise_revenue_before
-    raise_spend_since raise_revenue_since raise_impressions_since.
+    `campaigns`: id platform external_id status delivery currency daily_budget_minor spent_today highest_today, and of the first
+    budget change of the day day_from_minor day_to_minor (from None: launched then; both None: no change), ordered by id,
+    external_id never None. The judged campaign's row besides: name launched_at spend7 revenue7 impressions7 day_ago_minor
+    first_to_minor last_raise_at launch_budget_minor emergency_stop, the first change of the sliding window (window_from_minor
+    window_to_minor), and of the newest raise within RAISE_MEMORY, None without one: raise_from_minor raise_to_minor, and of the
+    complete days before (seven) and since: raise_spend_before raise_revenue_before raise_spend_since raise_revenue_since
+    raise_impressions_since.
     `held`: action_id campaign_id platform exposure_minor currency, ordered by action_id, the judged action's own left out.
     `spent`: one row an object of the ad accounts: platform external_id before today (this week before today, and today).
     `moves`: changes of campaigns decided or done today, oldest first: campaign_id kind done (whether it happened), own left out.
@@ -154,7 +155,9 @@ def campaign_facts(
         rows, campaigns=exchange.rows(rows.campaigns), held=exchange.rows(rows.held), spent=exchange.rows(rows.spent),
         unread=exchange.rows(rows.unread),
     )  # fmt: skip
-    fresh = {(p.platform, p.external_id): exchange.campaign(p) for p in platform or ()}
+    fresh = {(p.platform, p.external_id): p for p in platform or ()}
+    if any([p.daily_budget is not None and p.daily_budget.currency != currency for p in platform or ()]):
+        fresh = {where: exchange.campaign(p) for where, p in fresh.items()}
     exposures: list[Exposure] = []
     target: CampaignFacts | None = None
     known: set[tuple[str, str]] = set()
@@ -162,20 +165,22 @@ def campaign_facts(
     moves: dict[str, list[Row]] = {}
     for move in rows.moves:
         moves.setdefault(move["campaign_id"], []).append(move)
+    target_id = action.campaign_id
     for as_kept, row in zip(native, rows.campaigns, strict=True):
-        where = row["platform"], row["external_id"]
+        ident, name = row["id"], row["platform"]
+        where = name, row["external_id"]
         known.add(where)
         read_of = fresh.get(where)
         if row["currency"] != currency or row["daily_budget_minor"] is None:
-            unreadable.append(f"{row['id']}.currency")
-            if row["id"] == action.campaign_id and row["daily_budget_minor"] is not None:
+            unreadable.append(f"{ident}.currency")
+            if ident == target_id and row["daily_budget_minor"] is not None:
                 # Without a rate nothing may be spent on it, but it can still be stopped: its facts stay in its own currency.
                 target = _target(row, read_of, policy.model_copy(update={"currency": row["currency"]}))
             continue
-        if row["platform"] in whole and read_of is None and row["status"] in RUNNING:
-            doubted(row["platform"]).append(f"{row['platform']}.{row['external_id']}")
-        exposures.append(_exposure(row, read_of, policy, spent.get(where), moves.get(row["id"], ())))
-        if row["id"] == action.campaign_id:
+        if read_of is None and name in whole and row["status"] in RUNNING:
+            doubted(name).append(f"{name}.{row['external_id']}")
+        exposures.append(_exposure(row, read_of, currency, spent.get(where), moves.get(ident, ())))
+        if ident == target_id:
             target = _target(row, read_of, policy)
             if as_kept["currency"] != currency:
                 said = next((p.daily_budget for p in platform or () if (p.platform, p.external_id) == where), None)
@@ -331,32 +336,41 @@ def _budget_now(row: Row, read_of: PlatformCampaign | None) -> tuple[Money, Mone
     return (read_of.daily_budget if read_of and read_of.daily_budget else ledger), ledger
 
 
-def _start_of_day(row: Row, ledger: Money, moves: Sequence[Row], policy: Policy) -> Money:
-    """The budget in force when the local day began: zero when it did not run then. Unfinished changes have changed nothing yet."""
-    done = [m["kind"] for m in moves if m["done"] and m["kind"] in ("campaign.pause", "campaign.resume")] if moves else ()
-    running = done[0] == "campaign.pause" if done else row["status"] in RUNNING and row["delivery"] in LIVE
-    first, then = row.get("day_from_minor"), row.get("day_to_minor")
-    if not running or (then is not None and first is None):  # a first change without a budget before it is the launch
-        return _money(0, policy)
-    return ledger if first is None else _money(first, policy)
+def _began_running(moves: Sequence[Row]) -> bool | None:
+    """Whether it ran when the local day began, as far as the day's changes tell. Unfinished ones have changed nothing yet."""
+    done = [m["kind"] for m in moves if m["done"] and m["kind"] in ("campaign.pause", "campaign.resume")]
+    return done[0] == "campaign.pause" if done else None
 
 
-def _exposure(row: Row, read_of: PlatformCampaign | None, policy: Policy, of_week: Row | None, moves: Sequence[Row]) -> Exposure:
-    budget, ledger = _budget_now(row, read_of)
-    minor = budget.minor
+def _exposure(row: Row, read_of: PlatformCampaign | None, currency: str, of_week: Row | None, moves: Sequence[Row]) -> Exposure:
+    """Written for hundreds of rows a pass: plain numbers only, and `_exposed` for what is the same as before."""
+    ledger: int = row["daily_budget_minor"]
+    seen = read_of.daily_budget if read_of is not None else None
+    budget, budget_currency = (ledger, row["currency"]) if seen is None else (seen.minor, seen.currency)
+    status, delivery = row["status"], row["delivery"]
+    meant, live = status in RUNNING, delivery in LIVE
+    began = _began_running(moves) if moves else None
+    first = row.get("day_from_minor")
+    if not (meant and live if began is None else began):
+        start = 0  # it did not run then
+    elif first is not None:
+        start = int(first)
+    else:  # a first change without a budget before it is the launch
+        start = ledger if row.get("day_to_minor") is None else 0
+    highest = int(row["highest_today"])
     return _exposed(
         row["id"],
         row["platform"],
         # Of a platform that was not read: what we mean to run, and what was last seen running although we did not mean it to.
-        read_of.delivery in LIVE if read_of is not None else row["status"] in RUNNING or row["delivery"] in LIVE,
-        minor,
-        budget.currency,
-        max(int(row["highest_today"]), minor, ledger.minor),
+        meant or live if read_of is None else read_of.delivery in LIVE,
+        budget,
+        budget_currency,
+        highest if highest > budget and highest > ledger else budget if budget > ledger else ledger,
         int(row["spent_today"]),
         int(of_week["before"]) if of_week else 0,
-        _start_of_day(row, ledger, moves, policy).minor,
+        start,
         bool(moves),
-        policy.currency,
+        currency,
     )
 
 

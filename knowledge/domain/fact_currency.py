@@ -6,7 +6,7 @@ All amounts are converted by the newest rate, those of past days too; what is or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR
@@ -71,8 +71,10 @@ class Converter:
                 out[name] = made.minor
         return out
 
-    def rows(self, rows: Iterable[Row]) -> list[Row]:
-        return [self.row(row) for row in rows]
+    def rows(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Every row so; the very same sequence when none is in another currency, as in most workspaces."""
+        own = (self.policy.currency, None)
+        return rows if all([row.get("currency") in own for row in rows]) else [self.row(row) for row in rows]
 
     def campaign(self, seen: PlatformCampaign) -> PlatformCampaign:
         """A platform's read with its budget in the policy's currency, or as it is when there is no rate."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import ConfigDict
 
@@ -95,6 +95,17 @@ class CampaignFacts(_Fact):
         return self.revenue_7d.ratio_to(self.spend_7d)
 
 
+class Figures(NamedTuple):
+    """An exposure in minor units of `currency` (None: its amounts are in several): the plain budget that runs on from now, the
+    highest one that counts for today, what was really spent today, and the budget in force when the day began (None: not known)."""
+
+    currency: str | None
+    running: int
+    highest: int
+    spent: int
+    began: int | None
+
+
 class Exposure(_Fact):
     """What one campaign may cost today: the highest budget in force today (platforms may already have spent by it)."""
 
@@ -110,6 +121,22 @@ class Exposure(_Fact):
     """The daily budget in force when the account-local day began, zero when it did not run; None for somebody else's campaign."""
     touched_today: bool = False
     """Whether a change of its budget or state was authorised today (the judged action itself left out)."""
+
+    @cached_property
+    def minor(self) -> Figures:
+        """Its amounts in whole minor units, for sums over hundreds of campaigns."""
+        began, spent = self.start_of_day, self.spent_today.minor
+        ran = self.delivering or spent > 0 or self.touched_today or (began is not None and began.minor > 0)
+        running = self.daily_budget.minor if self.delivering else 0
+        same = len({self.daily_budget.currency, self.highest_today.currency, self.spent_today.currency}) == 1
+        return Figures(
+            currency=self.daily_budget.currency if same else None,
+            running=running,
+            # What ran at any time today may have spent, reported or not: figures come hours later.
+            highest=max(self.highest_today.minor, running) if ran else running,
+            spent=spent,
+            began=None if began is None else began.minor,
+        )
 
     @cached_property
     def text(self) -> str:

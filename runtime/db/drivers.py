@@ -51,7 +51,7 @@ class Drivers:
         if self._pool is None:
             self._pool = AsyncConnectionPool(
                 self._url, connection_class=Driver, kwargs=self._options, min_size=0, max_size=self._most, open=False,
-                timeout=_PATIENCE, max_lifetime=_LIFETIME, configure=_in_utc, check=_works, reset=_rests, num_workers=1,
+                timeout=_PATIENCE, max_lifetime=_LIFETIME, configure=_in_utc, check=_works, num_workers=1,
             )  # fmt: skip
         pool = self._pool
         if pool.closed:
@@ -88,6 +88,8 @@ class Errand:
         except Error as failed:
             raise _told(failed) from failed
         finally:
+            # Noted here and not in a `reset` of the pool's: that has a task of its own run for every connection given back.
+            conn.rested = time.monotonic()
             await self._pool.putconn(conn)
         if isinstance(error, Error):
             raise _told(error) from error
@@ -103,10 +105,6 @@ async def _in_utc(conn: Driver) -> None:
     # Said after connecting, not as a start-up option: some poolers refuse options they do not know.
     await conn.execute("set time zone 'UTC'")
     await conn.commit()
-
-
-async def _rests(conn: Driver) -> None:
-    conn.rested = time.monotonic()
 
 
 async def _works(conn: Driver) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import TracebackType
 from typing import Any
 
 from psycopg.errors import UniqueViolation
@@ -26,6 +25,7 @@ from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Verdict
 from runtime.db import audit_write, gate_apply, gate_facts, grants, wire
+from runtime.db.drivers import Errand
 from runtime.db.engine import begin
 from runtime.db.judgements import Judged, LawBook
 from runtime.db.lease import alive
@@ -531,13 +531,36 @@ class PgGateBooks:
         self._crm_vendor = crm_vendor
         self._law = LawBook()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[PgGateTx]:
-        async with begin(self._engine) as conn:
-            tx = PgGateTx(conn, self._crm_vendor, self._law)
-            yield tx
-            kept = await tx.tell_all()
-            await tx.live.flush()
+    def transaction(self) -> _Transaction:
+        return _Transaction(begin(self._engine), self._crm_vendor, self._law)
+
+
+class _Transaction:
+    """One errand: what it judged and what open pages are told of go into the books with it, or not at all.
+
+    A class and not a generator, because a pass of the gate opens five.
+    """
+
+    __slots__ = ("_crm_vendor", "_errand", "_law", "_tx")
+
+    def __init__(self, errand: Errand, crm_vendor: str, law: LawBook) -> None:
+        self._errand, self._crm_vendor, self._law = errand, crm_vendor, law
+
+    async def __aenter__(self) -> PgGateTx:
+        self._tx = PgGateTx(await self._errand.__aenter__(), self._crm_vendor, self._law)
+        return self._tx
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            await self._errand.__aexit__(kind, error, trace)
+            return
+        try:
+            kept = await self._tx.tell_all()
+            await self._tx.live.flush()
+        except BaseException as failed:
+            await self._errand.__aexit__(type(failed), failed, failed.__traceback__)
+            raise
+        await self._errand.__aexit__(None, None, None)
         self._law.settle(kept)
 
 

@@ -17,12 +17,12 @@ from knowledge.domain.rates import Rate
 from runtime.db import grants, unread_days, wire
 
 _CAMPAIGNS = """
-select c.id, c.platform, c.name, c.external_id, c.status, c.delivery, c.currency, c.daily_budget_minor, c.launch_budget_minor,
-  c.launched_at, c.emergency_stop, coalesce(s.today, 0) as spent_today, coalesce(s.spend7, 0) as spend7, coalesce(s.revenue7, 0) as revenue7,
-  coalesce(s.impressions7, 0) as impressions7, coalesce(b.highest, 0) as highest_today,
-  b.day_from_minor, b.day_to_minor, w.window_from_minor, w.window_to_minor,
-  w.day_ago_minor, w.first_to_minor, r.at as last_raise_at,
-  r.from_minor as raise_from_minor, r.to_minor as raise_to_minor, e.*
+select c.id, c.platform, c.external_id, c.status, c.delivery, c.currency, c.daily_budget_minor,
+  coalesce(s.today, 0) as spent_today, coalesce(b.highest, 0) as highest_today, b.day_from_minor, b.day_to_minor,
+  case when c.id = :target then (select to_jsonb(o) from (select c.name, c.launch_budget_minor, c.launched_at, c.emergency_stop,
+    coalesce(s.spend7, 0) as spend7, coalesce(s.revenue7, 0) as revenue7, coalesce(s.impressions7, 0) as impressions7,
+    w.window_from_minor, w.window_to_minor, w.day_ago_minor, w.first_to_minor, r.at as last_raise_at,
+    r.from_minor as raise_from_minor, r.to_minor as raise_to_minor, e.*) o) end as judged
 from campaigns c
 left join lateral (
   select sum(spend_minor) filter (where day = :today) as today, sum(spend_minor) as spend7, sum(revenue_minor) as revenue7,
@@ -53,7 +53,7 @@ left join lateral (
     and a.day >= g.day - 7 and a.day < :today) e on true
 where c.workspace = :workspace and c.external_id is not null order by c.id collate "C"
 """
-"""One row a campaign. What only the judged campaign is asked for is read for that one alone."""
+"""One row a campaign, of few columns: there may be hundreds. What only the judged campaign is asked for is `judged`, as JSON."""
 
 _PUBLICATION = """
 select (select coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'value', value, 'reason', reason, 'added_by', added_by)
@@ -160,20 +160,32 @@ async def _ledger_rows(
     spent, moves = rest["spent"], rest["moves"]
     unread = unread_days.named(rest["unread"], at.past)
     return LedgerRows(
-        campaigns=campaigns,
+        campaigns=[row if row["judged"] is None else _whole(row) for row in campaigns],
         held=rest["held"],
         week_spent=sum(row["before"] for row in spent),
         week_foreign=any(row["foreign"] for row in spent),
         adjustments=sum(1 for row in moves if row["kind"] in ADJUSTMENTS and row["decided_today"]),
         spent=spent,
         moves=moves,
-        rejections=[r | {"at": datetime.fromisoformat(r["at"]).astimezone(UTC)} for r in rest["rejections"]],
+        rejections=[r | {"at": _moment(r["at"])} for r in rest["rejections"]],
         listed=rest["listed"],
         grants=grants.living_rows(rest["grants"]),
         rates=[Rate.model_validate(r) for r in rest["rates"]],
         account_zone=rest["account_zone"],
         unread=await unread_days.unread_rows(conn, action.workspace, unread),
     )
+
+
+def _whole(row: wire.Row) -> wire.Row:
+    """The judged campaign's row, its own columns beside the others."""
+    judged = row["judged"]
+    moments = {name: _moment(judged[name]) for name in ("launched_at", "last_raise_at")}
+    return row | judged | moments
+
+
+def _moment(written: str | None) -> datetime | None:
+    """A moment as JSON carries it."""
+    return None if written is None else datetime.fromisoformat(written).astimezone(UTC)
 
 
 def _words(action: CampaignAction) -> dict[str, Any]:

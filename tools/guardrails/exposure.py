@@ -70,16 +70,20 @@ class _Claims:
             today, running = max(today, old[1]), max(running, old[2])
         self.rows[campaign_id] = (platform, today, running)
 
-    def expose(self, exposure: Exposure) -> None:
-        delivering = exposure.delivering
-        running = self.minor(exposure.daily_budget) if delivering else 0
-        spent = self.minor(exposure.spent_today)
-        self.spent[exposure.platform] = self.spent.get(exposure.platform, 0) + spent
-        # What ran at any time today may have spent, reported or not: figures come hours later.
-        began = exposure.start_of_day
-        ran = delivering or spent > 0 or exposure.touched_today or (began is not None and began.minor > 0)
-        highest = self.minor(exposure.highest_today) if ran else 0
-        self.add(exposure.campaign_id, exposure.platform, highest if highest > running else running, running, spent)
+    def expose(self, exposures: Iterable[Exposure]) -> None:
+        rows, sums, ratios, own = self.rows, self.spent, self.ratios, self.currency
+        for exposure in exposures:
+            currency, running, highest, spent, _ = exposure.minor
+            if currency != own:
+                raise CurrencyMismatch(f"{exposure.campaign_id} is not wholly in {own}; convert it with a dated rate first")
+            campaign_id, platform = exposure.campaign_id, exposure.platform
+            sums[platform] = sums.get(platform, 0) + spent
+            if campaign_id in rows:
+                self.add(campaign_id, platform, highest, running, spent)
+                continue
+            over, by = ratios[platform]
+            worst = -(-highest * over // by)
+            rows[campaign_id] = (platform, worst if worst > spent else spent, running)
 
     def done(self, action: Action, budget_now: Money | None) -> None:
         """The action as if it were done; `budget_now` is the campaign's budget for a resume (which carries no amount)."""
@@ -91,8 +95,7 @@ class _Claims:
 
 def _claims(facts: BudgetFacts, policy: Policy) -> _Claims:
     claims = _Claims(policy)
-    for exposure in facts.exposures:
-        claims.expose(exposure)
+    claims.expose(facts.exposures)
     for held in facts.reservations:
         minor = claims.minor(held.daily_budget)
         claims.add(held.campaign_id, held.platform, minor, minor, 0)

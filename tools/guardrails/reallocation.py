@@ -16,8 +16,9 @@ from tools.guardrails.rule import Rule, amount, by_person, finding
 
 def moved(facts: BudgetFacts, campaign_id: str, budget: int) -> tuple[int, int, int]:
     """(moved since the day began, the same with the campaign at this budget, total budget in force when it began), minor units."""
-    after = {e.campaign_id: e.daily_budget.minor if e.delivering else 0 for e in facts.exposures}
-    before = {e.campaign_id: e.start_of_day.minor for e in facts.exposures if e.start_of_day is not None}
+    figures = [(e.campaign_id, e.minor) for e in facts.exposures]
+    after = {name: minor.running for name, minor in figures}
+    before = {name: minor.began for name, minor in figures if minor.began is not None}
     for held in facts.reservations:
         if held.campaign_id not in after:  # a publication on its way
             before[held.campaign_id] = 0

@@ -18,14 +18,14 @@ def _judge(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts, pol
     limit, pause_limit, least = money.strategy_touch_share, money.strategy_pause_share, money.strategy_min_campaigns
     if books is None:
         return finding("strategy_change", "refuse", touched=None, paused=None, limit=limit, pause_limit=pause_limit, campaigns=None)
-    running = [e for e in books.exposures if e.start_of_day is not None and e.start_of_day.minor > 0]
+    running = [e for e in books.exposures if e.minor.began]
     touched = [e for e in running if e.touched_today or e.campaign_id == action.campaign_id]
     stopped = [
         e for e in running
         if (not e.delivering and e.touched_today) or (isinstance(action, PauseCampaign) and e.campaign_id == action.campaign_id)
     ]  # fmt: skip
-    total = sum(e.start_of_day.minor for e in running if e.start_of_day)
-    paused = sum(e.start_of_day.minor for e in stopped if e.start_of_day)
+    total = sum(e.minor.began or 0 for e in running)
+    paused = sum(e.minor.began or 0 for e in stopped)
     touched_share = Decimal(len(touched)) / len(running) if running else Decimal(0)
     paused_share = Decimal(paused) / total if total else Decimal(0)
     many = len(touched) >= least and touched_share > limit
