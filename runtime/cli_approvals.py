@@ -30,6 +30,7 @@ from runtime.cli_talk import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from knowledge.domain.action import Actor
     from runtime.cli_gate import Counter
     from runtime.cockpit.cards import Card
     from runtime.cockpit.speak import Speaker
@@ -113,9 +114,10 @@ def show_(action_id: One, as_json: Json = False, config: File = None) -> None:
 def approve(action_ids: Ids, as_json: Json = False, config: File = None) -> None:
     """Says yes. Each request is judged again on fresh facts and done at once when the rules still allow it."""
     with plainly(as_json):
-        who, ids = _person(), [_id(one) for one in action_ids]
+        ids = [_id(one) for one in action_ids]
 
         async def errand(here: Counter) -> list[Said]:
+            who = await _decider(here, ids)
             outcomes = await here.gate.approve_many([(one, None) for one in ids], who)
             return [_said(here, outcome) for outcome in outcomes]
 
@@ -126,9 +128,10 @@ def approve(action_ids: Ids, as_json: Json = False, config: File = None) -> None
 def reject(action_ids: Ids, reason: Why, as_json: Json = False, config: File = None) -> None:
     """Says no, with the reason."""
     with plainly(as_json):
-        who, ids = _person(), [_id(one) for one in action_ids]
+        ids = [_id(one) for one in action_ids]
 
         async def errand(here: Counter) -> list[Said]:
+            who = await here.person()
             return [_said(here, outcome) for outcome in await here.gate.reject_many(ids, who, reason)]
 
         _finish(_decide(config, "writing it down", errand, as_json), ids, as_json)
@@ -149,7 +152,7 @@ def edit(
 ) -> None:
     """Says "do this instead". A narrower request may be approved by you; a wider one needs somebody else."""
     with plainly(as_json):
-        who, wanted = _person(), _id(action_id)
+        wanted = _id(action_id)
         given = _given(text, change or [])
         if not preview:
             reason = reasoned(reason)
@@ -161,7 +164,8 @@ def edit(
             if budget is not None:
                 changes["daily_budget"] = await _amount(here, wanted, budget)
             if preview:
-                return [_said(here, await here.gate.preview(wanted, who, changes))]
+                return [_said(here, await here.gate.preview(wanted, await here.person(), changes))]
+            who = await _decider(here, [], edits=True)
             return [_said(here, await here.gate.edit(wanted, who, changes, reason))]
 
         _finish(_decide(config, "judging on fresh facts", errand, as_json, vendors=True), [wanted], as_json)
@@ -176,9 +180,10 @@ def extend(
 ) -> None:
     """Gives more time: to a request before it expires, to a scheduled action before it is done."""
     with plainly(as_json):
-        who, ids = _person(), [_id(one) for one in action_ids]
+        ids = [_id(one) for one in action_ids]
 
         async def errand(here: Counter) -> list[Said]:
+            who = await here.person()
             return [_said(here, await here.gate.extend(one, who, hours)) for one in ids]
 
         _finish(_decide(config, "writing it down", errand, as_json), ids, as_json)
@@ -188,9 +193,10 @@ def extend(
 def withdraw(action_ids: Ids, reason: Why, as_json: Json = False, config: File = None) -> None:
     """Takes waiting or scheduled actions back before anything left."""
     with plainly(as_json):
-        who, ids = _person(), [_id(one) for one in action_ids]
+        ids = [_id(one) for one in action_ids]
 
         async def errand(here: Counter) -> list[Said]:
+            who = await here.person()
             return [_said(here, await here.gate.withdraw(one, who, reason)) for one in ids]
 
         _finish(_decide(config, "writing it down", errand, as_json), ids, as_json)
@@ -200,9 +206,10 @@ def withdraw(action_ids: Ids, reason: Why, as_json: Json = False, config: File =
 def act_early(action_ids: Ids, as_json: Json = False, config: File = None) -> None:
     """Does scheduled actions now instead of at the end of their grace."""
     with plainly(as_json):
-        who, ids = _person(), [_id(one) for one in action_ids]
+        ids = [_id(one) for one in action_ids]
 
         async def errand(here: Counter) -> list[Said]:
+            who = await _decider(here, ids)
             return [_said(here, await here.gate.act_early(one, who)) for one in ids]
 
         _finish(_decide(config, "judging on fresh facts", errand, as_json, vendors=True), ids, as_json)
@@ -224,9 +231,10 @@ def undo(
             raise bad("name one action, or a cause with --batch CORRELATION")
         if preview and action_id is None:
             raise bad("--preview takes one action; see the actions of a cause with `ceo approvals show ID`")
-        who, wanted = _person(), None if action_id is None else _id(action_id)
+        wanted = None if action_id is None else _id(action_id)
 
         async def errand(here: Counter) -> list[Said]:
+            who = await here.person()
             if wanted is None:
                 assert batch is not None
                 return [_said(here, outcome) for outcome in await here.gate.undo_batch(batch, who, reason)]
@@ -442,10 +450,24 @@ def _finish(outcomes: list[Said], ids: list[str], as_json: bool) -> None:
     finish({"ok": good == len(outcomes), "message": f"{good} of {len(outcomes)}", "findings": lines}, as_json)
 
 
-def _person() -> Any:
-    from runtime import cli_gate
+async def _decider(here: Counter, ids: list[str], *, edits: bool = False) -> Actor:
+    """Who says yes here. A bare login may be somebody who has an account too: where it matters that several people are not one
+    (who proposed, who edited, who voted), it must be said which account it is. Raises ConfigError with the line to write."""
+    from runtime.cli_gate import known, login
+    from runtime.settings import ConfigError
 
-    return cli_gate.person()
+    who = await here.person()
+    if known(who):
+        return who
+    rows = [row for row in [await _reads(here).action(one) for one in ids] if row is not None]
+    peoples = [row.id for row in rows if row.proposer_kind == "user" or row.edited_from or (row.quorum or 1) > 1]
+    if edits or peoples or (ids and here.settings.operator.autonomy.quorum):
+        what = f"{peoples[0]}: " if peoples else ""
+        raise ConfigError([
+            f"{what}this needs to know which account the login {login()!r} is, so that nobody counts as two people; "
+            f"add to agentos.yaml: terminal: {{{login()}: YOUR-ACCOUNT@EXAMPLE}}, or decide in the cockpit"
+        ])  # fmt: skip
+    return who
 
 
 def _id(value: str) -> str:

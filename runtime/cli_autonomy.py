@@ -101,14 +101,13 @@ def revoke(settings: Settings, grant_id: str, reason: str) -> dict[str, Any]:
     async def errand(here: Counter) -> dict[str, Any]:
         from knowledge.domain.message import Message
         from prompts.messages import render
-        from runtime.cli_gate import person
         from runtime.db.gate_books import PgGateBooks
         from runtime.jobs.autonomy import revoke as end
 
         async with here.db.transaction() as tx:
             grant = await tx.grants.get(wanted)
         why = Message(id="autonomy.lost.person", params={"reason": reason.strip() or "-"})
-        ok = grant is not None and await end(PgGateBooks(here.db.engine), grant, str(person()), why, here.clock.now())
+        ok = grant is not None and await end(PgGateBooks(here.db.engine), grant, str(await here.person()), why, here.clock.now())
         said = Message(id="autonomy.revoked" if ok else "autonomy.not_living")
         return {"ok": ok, "grant_id": grant_id, "message": render(said, settings.operator.locale)}
 

@@ -42,6 +42,26 @@ class Counter:
     gate: Gate
     clock: Any
 
+    async def person(self) -> Actor:
+        """Who decides here: the account that `terminal` gives this login, in its role, so that one person is one person wherever
+        they sit; without such a line the login itself. Raises ConfigError for an account that is none."""
+        from runtime.db.cockpit_accounts import CockpitAccounts
+
+        email = self.settings.operator.terminal.get(login())
+        if email is None:
+            return person()
+        account = await CockpitAccounts(self.db).user(email)
+        if account is None or account.disabled:
+            raise ConfigError(
+                [f"agentos.yaml terminal.{login()}: {email!r} is not an active account; make it with `ceo user add {email}`"]
+            )
+        return Actor(kind="user", id=account.email, role=account.role)
+
+
+def known(who: Actor) -> bool:
+    """Whether it is an account, and not only a login of a machine."""
+    return not who.id.startswith("terminal:")
+
 
 def person() -> Actor:
     """Who sits at the terminal. Whoever reaches the database from a shell could change it anyway: the role is admin, the record

@@ -170,6 +170,7 @@ class Operator(_Section):
     crew: Crew = Crew()
     vendors: Vendors = Vendors()
     quick_prompts: tuple[str, ...] = ()
+    terminal: dict[str, str] = Field(default={}, description="Which account of the cockpit a login at the terminal is")
     agentos: dict[str, Any] = Field(default={}, description="Passed to Agno's AgentOSConfig")
 
     @field_validator("time_zone")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from knowledge.domain.clock import SettableClock
 from runtime.cli import app
+from runtime.cli_gate import login
 from runtime.settings import Secrets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,9 +38,19 @@ def logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+RITA = "rita@example.com"
+
+
+def known_at_the_terminal(text: str, who: str = RITA) -> str:
+    """The operator's file, in which the login that runs the tests is an account."""
+    assert "\nterminal: {}" in text
+    return text.replace("\nterminal: {}", f"\nterminal: {{{login()}: {who}}}")
+
+
 @pytest.fixture
 def ids(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A seeded week whose last requests wait now, and the ad accounts that the terminal reaches."""
+    from runtime.cockpit.auth import ensure_user
     from runtime.db.engine import make_engine
     from runtime.db.uow import Database
     from tests.cockpit.seed import make_gate, seed
@@ -46,7 +59,9 @@ def ids(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
     for name in Secrets.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("CEO_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("CEO_CONFIG", str(ROOT / "agentos.yaml"))
+    config = tmp_path / "agentos.yaml"
+    config.write_text(known_at_the_terminal((ROOT / "agentos.yaml").read_text(encoding="utf-8")), encoding="utf-8")
+    monkeypatch.setenv("CEO_CONFIG", str(config))
     monkeypatch.setenv("CEO_SECRET_KEY", "k" * 40)
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("COLUMNS", "200")
@@ -57,6 +72,7 @@ def ids(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> d
         clock = SettableClock(NOW - STORY)
         gate, made["ads"] = make_gate(database, clock)
         try:
+            await ensure_user(database, RITA, "a long password", "manager", clock)
             return await seed(database, gate, clock)
         finally:
             await database.dispose()
@@ -221,3 +237,32 @@ def test_an_amount_is_read_whole_or_refused_with_what_was_typed(ids: dict[str, s
 def test_thousands_are_understood_exactly(ids: dict[str, str]) -> None:
     edited = said(ceo("approvals", "edit", ids["budget"], "--budget", "R$ 0,05 mil", "--reason", "menos", "--json"))
     assert said(ceo("approvals", "show", edited["action_id"], "--json"))["args"]["daily_budget"]["minor"] == 5000
+
+
+def put_terminal(text: str) -> None:
+    """Another `terminal` line in the operator's file of the test."""
+    path = Path(os.environ["CEO_CONFIG"])
+    path.write_text(re.sub(r"\nterminal: .*", f"\nterminal: {text}", path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def test_a_login_decides_as_its_account_and_in_its_role(ids: dict[str, str]) -> None:
+    assert said(ceo("approvals", "reject", ids["budget"], "--reason", "caro", "--json"))["ok"]
+    shown = said(ceo("approvals", "show", ids["budget"], "--json"))
+    assert shown["decided_by"] == f"user:{RITA}", "the same person as in the cockpit"
+
+
+@pytest.mark.parametrize("who", ["nobody@example.com", "rita"])
+def test_a_terminal_line_without_an_account_is_named(ids: dict[str, str], who: str) -> None:
+    put_terminal(f"{{{login()}: {who}}}")
+    result = ceo("approvals", "approve", ids["budget"])
+    assert result.exit_code == 2
+    assert f"terminal.{login()}" in result.stderr and f"ceo user add {who}" in result.stderr
+
+
+def test_a_bare_login_is_nobodys_second_person(ids: dict[str, str]) -> None:
+    mine = said(ceo("approvals", "edit", ids["budget"], "--budget", "52,50", "--reason", "menos", "--json"))["action_id"]
+    put_terminal("{}")
+    for command in (("edit", ids["marca"], "--budget", "60", "--reason", "x"), ("approve", mine), ("act-early", mine)):
+        refused = ceo("approvals", *command)
+        assert refused.exit_code == 2, refused.output
+        assert "terminal: {" in refused.stderr and "nobody counts as two people" in " ".join(refused.stderr.split())
