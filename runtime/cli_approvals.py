@@ -165,7 +165,7 @@ def edit(
                 changes["daily_budget"] = await _amount(here, wanted, budget)
             if preview:
                 return [_said(here, await here.gate.preview(wanted, await here.person(), changes))]
-            who = await _decider(here, [], edits=True)
+            who = await _decider(here, [], proposes=True)
             return [_said(here, await here.gate.edit(wanted, who, changes, reason))]
 
         _finish(_decide(config, "judging on fresh facts", errand, as_json, vendors=True), [wanted], as_json)
@@ -234,7 +234,8 @@ def undo(
         wanted = None if action_id is None else _id(action_id)
 
         async def errand(here: Counter) -> list[Said]:
-            who = await here.person()
+            # An undo is a proposal: whoever makes it may not be another person when somebody has to approve it.
+            who = await here.person() if preview else await _decider(here, [], proposes=True)
             if wanted is None:
                 assert batch is not None
                 return [_said(here, outcome) for outcome in await here.gate.undo_batch(batch, who, reason)]
@@ -450,7 +451,7 @@ def _finish(outcomes: list[Said], ids: list[str], as_json: bool) -> None:
     finish({"ok": good == len(outcomes), "message": f"{good} of {len(outcomes)}", "findings": lines}, as_json)
 
 
-async def _decider(here: Counter, ids: list[str], *, edits: bool = False) -> Actor:
+async def _decider(here: Counter, ids: list[str], *, proposes: bool = False) -> Actor:
     """Who says yes here. A bare login may be somebody who has an account too: where it matters that several people are not one
     (who proposed, who edited, who voted), it must be said which account it is. Raises ConfigError with the line to write."""
     from runtime.cli_gate import known, login
@@ -461,7 +462,7 @@ async def _decider(here: Counter, ids: list[str], *, edits: bool = False) -> Act
         return who
     rows = [row for row in [await _reads(here).action(one) for one in ids] if row is not None]
     peoples = [row.id for row in rows if row.proposer_kind == "user" or row.edited_from or (row.quorum or 1) > 1]
-    if edits or peoples or (ids and here.settings.operator.autonomy.quorum):
+    if proposes or peoples or (ids and here.settings.operator.autonomy.quorum):
         what = f"{peoples[0]}: " if peoples else ""
         raise ConfigError([
             f"{what}this needs to know which account the login {login()!r} is, so that nobody counts as two people; "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,6 +71,9 @@ def verify(settings: Settings, *, against: Path | None, anchor: str | None) -> d
         untold = gaps.judgements_untold + gaps.decisions_untold
         if broken is None and untold:
             broken = Break(seq + 1, "cut", "untold")
+        missing = None
+        if broken is None and gaps.decisions_missing:
+            missing = say(settings, "audit.decisions_missing", count=gaps.decisions_missing)
         beside: str | None = None
         if broken is None:
             async for kept in audit_reads.judgements(conn):
@@ -83,13 +86,13 @@ def verify(settings: Settings, *, against: Path | None, anchor: str | None) -> d
                     broken, beside = Break(decision.seq or 0, "payload", decision.id), say(settings, f"replay.problem.{found}")
                     break
         if broken is None:
-            problem = None
+            problem = missing
         elif beside is None:
             problem = _problem(settings, broken, untold)
         else:
             problem = say(settings, "audit.beside", seq=broken.seq, what=beside)
         return {
-            "ok": broken is None,
+            "ok": problem is None,
             "rows": rows,
             "head": {"seq": seq, "hash": digest},
             "anchors": len(known),
@@ -275,7 +278,7 @@ def replay(settings: Settings, wanted: str | None) -> dict[str, Any]:
             "without_record": {
                 "actions": gaps.actions_without_judgement,
                 "judgements": gaps.judgements_untold,
-                "decisions": gaps.decisions_untold,
+                "decisions": gaps.decisions_untold + gaps.decisions_missing,
             },
         }
 
@@ -303,13 +306,14 @@ def policy_diff(settings: Settings, new: Policy, days: float, now: datetime) -> 
 
     from runtime.db import audit_reads
     from runtime.jobs.history import optimizer_policy
-    from tools.replay import moves_changed, under
+    from tools.replay import FACT_DIALS, ROOM_DIALS, dials_apart, moves_changed, under
 
     async def errand(conn: Snapshot) -> dict[str, Any]:
         end = await audit_reads.newest(conn) or now
         since = end - timedelta(days=days)
         judged = changed_judgements = unreadable = 0
         actions = set[str]()
+        policies = set[str]()
         first: dict[str, Changed] = {}
         async for kept in audit_reads.judgements(conn, since=since):
             judged += 1
@@ -319,6 +323,7 @@ def policy_diff(settings: Settings, new: Policy, days: float, now: datetime) -> 
                 unreadable += 1
                 continue
             actions.add(kept.action_id or "")
+            policies.add(kept.policy_text or "")
             if changed is not None:
                 changed_judgements += 1
                 first.setdefault(changed.action_id, changed)
@@ -327,6 +332,7 @@ def policy_diff(settings: Settings, new: Policy, days: float, now: datetime) -> 
         moved: list[dict[str, Any]] = []
         async for decision in audit_reads.decisions(conn, since=since):
             rounds += 1
+            policies.add(decision.policy_text or "")
             try:
                 differing = moves_changed(decision, new, dials)
             except (ValueError, KeyError, ValidationError):
@@ -336,6 +342,10 @@ def policy_diff(settings: Settings, new: Policy, days: float, now: datetime) -> 
                 rounds_changed += 1
                 if len(moved) < SHOWN:
                     moved.append({"decision_id": decision.id, "at": decision.at.isoformat(), "moves": differing})
+        apart = {
+            note: sorted({dial for kept in policies if kept for dial in dials_apart(kept, new, dials)})
+            for note, dials in (("facts", FACT_DIALS), ("rooms", ROOM_DIALS if rounds else ()))
+        }
         ways = Counter(f"{c.old}->{c.new}" for c in first.values())
         return {
             "policy_version": new.version,
@@ -349,17 +359,13 @@ def policy_diff(settings: Settings, new: Policy, days: float, now: datetime) -> 
             "decisions": [_changed(settings, c) for c in first.values()],
             "optimizer": {"rounds": rounds, "changed": rounds_changed, "differences": moved},
             "unreadable": unreadable,
-            "notes": [say(settings, f"policy_diff.note.{note}") for note in _notes(settings, new)],
+            "notes": [
+                say(settings, "policy_diff.note.each_alone"),
+                *(say(settings, f"policy_diff.note.{n}", dials=", ".join(found)) for n, found in apart.items() if found),
+            ],
         }
 
     return _run(settings, errand)
-
-
-def _notes(settings: Settings, new: Policy) -> Iterable[str]:
-    now_in_force = settings.operator.policy()
-    yield "each_alone"
-    if (new.currency, new.time_zone, new.workspace) != (now_in_force.currency, now_in_force.time_zone, now_in_force.workspace):
-        yield "other_frame"
 
 
 def _changed(settings: Settings, changed: Changed) -> dict[str, Any]:
@@ -405,6 +411,6 @@ def action_in_words(settings: Settings, action: Action, facts: Facts) -> str:
         f"act.{action.kind}",
         name=name.removesuffix(f" · {platform}"),  # the house's own campaigns carry it in their name
         platform=platform,
-        before=campaign.daily_budget if campaign else None,
+        before=campaign.budget_at_platform if campaign else None,
         after=getattr(action, "daily_budget", None),
     )

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -131,7 +133,10 @@ def rejudge(args: dict[str, Any], facts_text: str, policy_text: str, rules: tupl
 def rules_of(verdict_text: str) -> tuple[Rule, ...]:
     """The rules that spoke in a verdict, as today's law has them, in the order of that day: those that were added since had no say."""
     by_id = {rule.id: rule for rule in RULES}
-    spoke = [f.numbers.get("failed", f.rule) for f in Verdict.model_validate_json(verdict_text).findings]
+    findings = Verdict.model_validate_json(verdict_text).findings
+    spoke = [f.numbers.get("failed", f.rule) for f in findings]
+    # Spared because the action restored what was: heard neither then nor now, but named among what was spared.
+    spoke += [rule for f in findings if f.rule == "restores" for rule in str(f.numbers.get("spared", "")).split(", ")]
     return tuple(by_id[rule] for rule in spoke if rule in by_id)
 
 
@@ -178,19 +183,48 @@ def problem_of(kept: Judgement) -> Problem | None:
 def under(kept: Judgement, policy: Policy) -> Changed | None:
     """What another policy would have answered on the same facts; None when it answers the same.
 
-    Raises ValueError when the record cannot be judged again (see `problem_of`), ValidationError when it cannot be read.
+    Both policies are asked by today's rules, where the old one's text is there: what only the rules' code changed since is no merit
+    of the new policy's. Raises ValueError when the record cannot be judged again (see `problem_of`), ValidationError when it cannot be read.
     """
     if (problem := problem_of(kept)) not in (None, "policy_missing", "policy_changed"):
         raise ValueError(problem)
     assert kept.action_id and kept.facts_text and kept.verdict_text
     action = parse_action(json.loads(kept.payload_text)["action"])
     facts = Facts.model_validate_json(kept.facts_text)
-    old, new = Verdict.model_validate_json(kept.verdict_text), judge(action, facts, policy)
+    new = judge(action, facts, policy)
+    if problem is None and kept.policy_text is not None:
+        old = judge(action, facts, _policy(kept.policy_text))
+    else:
+        old = Verdict.model_validate_json(kept.verdict_text)
     if old.answer == new.answer:
         return None
     worse = new if SEVERITY[new.answer] > SEVERITY[old.answer] else old
     because = tuple(f for f in worse.findings if f.answer == worse.answer)
     return Changed(kept.action_id, kept.seq, kept.at, action, facts, old.answer, new.answer, because)
+
+
+@lru_cache(maxsize=64)
+def _policy(document: str) -> Policy:
+    return Policy.model_validate_json(document)
+
+
+FACT_DIALS = (
+    "currency", "time_zone", "workspace", "guardrails.financial.cumulative_days", "guardrails.financial.max_rate_age_days",
+    "guardrails.quality.rejection_memory_hours",
+)  # fmt: skip
+"""Dials by which facts are gathered, not only judged: windows, and the frame that days and amounts are in."""
+ROOM_DIALS = (
+    "guardrails.financial.daily_cap", "guardrails.financial.weekly_cap", "guardrails.financial.reserve_share",
+    "guardrails.financial.max_adjustments_per_day", "guardrails.financial.max_campaign_budget",
+    "guardrails.financial.overspend_multiplier",
+)  # fmt: skip
+"""Dials that the optimizer's history holds the consequences of: how much room there was."""
+
+
+def dials_apart(old_text: str, new: Policy, dials: tuple[str, ...]) -> list[str]:
+    """Those of the dials that differ between a kept policy and another one."""
+    old = _policy(old_text)
+    return [dial for dial in dials if attrgetter(dial)(old) != attrgetter(dial)(new)]
 
 
 # -- decisions of the optimizer ---------------------------------------------------------------------------------------------------
@@ -281,7 +315,11 @@ def moves_changed(kept: Decision, new: Policy, dials: dict[str, Any]) -> list[di
     """
     if (problem := decision_problem(kept)) not in (None, "policy_missing", "policy_changed"):
         raise ValueError(problem)
-    before, after = moves(json.loads(kept.document_text)), moves(redecide(kept, new, dials).document.model_dump(mode="json"))
+    after = moves(redecide(kept, new, dials).document.model_dump(mode="json"))
+    before = moves(json.loads(kept.document_text))
+    if problem is None and kept.policy_text is not None:  # by today's optimizer, under the dials of that day
+        told = _told(kept.told_text or "{}")
+        before = moves(redecide(kept, _policy(kept.policy_text), told["dials"]).document.model_dump(mode="json"))
     return [
         {"campaign_id": name, "old": before.get(name), "new": after.get(name)}
         for name in sorted({*before, *after})

@@ -105,7 +105,8 @@ class LedgerRows:
     `held`: action_id campaign_id platform exposure_minor currency, ordered by action_id, the judged action's own left out.
     `spent`: one row an object of the ad accounts: platform external_id before today (this week before today, and today).
     `moves`: changes of campaigns decided or done today, oldest first: campaign_id kind done (whether it happened), own left out.
-    `rejections`: people's noes to the same campaign, newest first: action_id kind proposed_minor current_minor by reason at.
+    `rejections`: people's noes to the same campaign, newest first: action_id kind proposed_minor current_minor by reason at; both
+    amounts as the platform counts them, in the account's own currency.
     `listed`: blacklist entries that may concern the publication: kind value reason added_by, ordered.
     `week_foreign`: whether a row of the week is in another currency than the policy's.
     """

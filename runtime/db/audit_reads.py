@@ -41,10 +41,12 @@ class Gaps:
     actions_without_judgement: int
     judgements_untold: int
     decisions_untold: int
+    decisions_missing: int
+    """Of which the chain tells, and which are not in the books any more."""
 
     @property
     def any(self) -> bool:
-        return bool(self.actions_without_judgement or self.judgements_untold or self.decisions_untold)
+        return bool(self.actions_without_judgement or self.judgements_untold or self.decisions_untold or self.decisions_missing)
 
 
 @asynccontextmanager
@@ -204,8 +206,10 @@ async def gaps(conn: AsyncConnection) -> Gaps:
                   (select count(*) from judgements j where not exists (
                     select 1 from audit_log l where l.seq = j.seq and l.payload ->> 'judgement' = j.digest)) as untold,
                   (select count(*) from decisions d where not exists (select 1 from audit_log l
-                    where l.kind = 'decision.made' and l.payload ->> 'decision_id' = d.id::text)) as decisions"""
+                    where l.kind = 'decision.made' and l.payload ->> 'decision_id' = d.id::text)) as decisions,
+                  (select count(*) from audit_log l where l.kind = 'decision.made' and not exists (
+                    select 1 from decisions d where d.id::text = l.payload ->> 'decision_id')) as missing"""
             )
         )
     ).one()
-    return Gaps(row.unjudged, row.untold, row.decisions)
+    return Gaps(row.unjudged, row.untold, row.decisions, row.missing)

@@ -79,7 +79,8 @@ _REST = """
   from reservations where workspace = :workspace and status = 'held' and action_id::text <> :own) as held,
 (select coalesce(jsonb_agg(jsonb_build_object('action_id', a.id, 'kind', a.kind, 'by', p.decided_by,
     'reason', p.decision_reason, 'at', p.decided_at, 'proposed_minor', a.args #>> '{daily_budget,minor}',
-    'current_minor', a.facts #>> '{campaign,daily_budget,minor}') order by p.decided_at desc, a.id), '[]')
+    'current_minor',
+    coalesce(a.facts #>> '{campaign,native_budget,minor}', a.facts #>> '{campaign,daily_budget,minor}')) order by p.decided_at desc, a.id), '[]')
   from actions a join approvals p on p.action_id = a.id
   where a.workspace = :workspace and a.campaign_id = :campaign and p.status = 'rejected'
     and p.decided_by like 'user:%' and p.decided_at > :rejected_since) as rejections,

@@ -357,6 +357,8 @@ class MemoryTx:
         return [a.id for a in sorted(due, key=lambda a: (a.not_before, a.id))]
 
     async def agree(self, record: ActionRecord, decided: str, *, agreed: bool, by: str, at: datetime) -> None:
+        if record.proposer.kind == "user":
+            return
         await self.rows.step()
         await self.rows.lock(("agreements", record.id))
         if self.rows.get("agreements", record.id) is None:

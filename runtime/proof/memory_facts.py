@@ -159,7 +159,7 @@ def _no(rows: Transaction, record: ActionRecord, at: Windows, noes: list[dict[st
             "reason": ticket.reason,
             "at": ticket.decided_at,
             "proposed_minor": budget.minor if budget is not None else None,
-            "current_minor": record.facts.campaign.daily_budget.minor if record.facts.campaign else None,
+            "current_minor": record.facts.campaign.budget_at_platform.minor if record.facts.campaign else None,
         }
     )
 

@@ -262,7 +262,15 @@ def test_a_terminal_line_without_an_account_is_named(ids: dict[str, str], who: s
 def test_a_bare_login_is_nobodys_second_person(ids: dict[str, str]) -> None:
     mine = said(ceo("approvals", "edit", ids["budget"], "--budget", "52,50", "--reason", "menos", "--json"))["action_id"]
     put_terminal("{}")
-    for command in (("edit", ids["marca"], "--budget", "60", "--reason", "x"), ("approve", mine), ("act-early", mine)):
-        refused = ceo("approvals", *command)
+    edit = ("approvals", "edit", ids["marca"], "--budget", "60", "--reason", "x")
+    undo = ("undo", ids["marca"], "--reason", "x")
+    for command in (edit, ("approvals", "approve", mine), ("approvals", "act-early", mine), undo):
+        refused = ceo(*command)
         assert refused.exit_code == 2, refused.output
         assert "terminal: {" in refused.stderr and "nobody counts as two people" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize("cause", ["nope", "\udcff"])
+def test_an_undo_of_a_cause_that_is_none_is_bad_input(ids: dict[str, str], cause: str) -> None:
+    result = ceo("undo", "--batch", cause)
+    assert result.exit_code == 2 and "correlation_id" in result.output and "unexpected" not in result.output

@@ -171,8 +171,8 @@ def test_a_place_that_cannot_be_used_is_bad_input(configured: str, place: Path, 
         (("audit", "verify", "--anchors", str(place)), "ceo audit anchor"),
         (("audit", "export", "/nonexistent/x"), "folder that exists"),
         (("replay", "00000000-0000-0000-0000-000000000000"), "ceo audit export"),
-        (("undo", "--batch", "nope"), "correlation_id"),
-        (("undo", "--batch", "\udcff"), "correlation_id"),
+        (("undo", "--batch", "nope"), "terminal: {"),
+        (("undo", "--batch", "\udcff"), "terminal: {"),
         (("autonomy", "revoke", "zz"), "ceo autonomy list"),
     ):
         result = ceo(*args)

@@ -9,7 +9,7 @@ import pytest
 
 from knowledge.domain.action import Actor, PauseCampaign
 from knowledge.domain.money import Money
-from tests.gate.house import ANA, RUI, Bench, publication
+from tests.gate.house import ANA, RUI, Bench, brl, policy_with, publication
 from tools.gate import Receipt
 
 WATCHDOG = Actor(kind="system", id="watchdog")
@@ -108,3 +108,20 @@ async def test_yen_and_taiwan_dollars_a_hundredfold(bench: Bench) -> None:
     assert bench.ads.campaigns == {}
     assert (await publish(bench, Money.of("5000", "JPY"), "k3", "yen")).status == "done"
     assert [c.daily_budget for c in bench.ads.campaigns.values()] == [Money(minor=5000, currency="JPY")]
+
+
+async def test_a_no_is_remembered_the_way_it_was_meant(bench: Bench) -> None:
+    """20 to 22 dollars is a raise, though 22 is less than the hundred reais that 20 dollars are."""
+    bench.policy = policy_with(
+        quality={"min_hours_between_raises": 0, "rejection_memory_hours": 72}, autonomy={"by_action": {"campaign.set_budget": 2}},
+        max_campaign_budget=brl("250"),
+    )  # fmt: skip
+    await rate(bench, "5")
+    await publish(bench, usd("20"))
+    asked = await bench.submit(_budget("22"), "k1")
+    assert asked.status == "waiting", asked.findings
+    assert (await bench.gate.reject(asked.action_id, ANA, "não aumentar")).ok
+    bench.clock.advance(timedelta(hours=1))
+    again, cut = await bench.submit(_budget("22"), "k2"), await bench.submit(_budget("18"), "k3")
+    assert (again.status, "recent_no" in rules(again)) == ("refused", True)
+    assert cut.status == "waiting", cut.findings

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from knowledge.domain.policy import Policy
 from runtime.db import audit_reads
 from runtime.db.judgements import law
 from tests.gate.house import ANA, BUYER, WHY, Bench, brl, budget, pause, policy_with, publication
-from tools.replay import Judgement, Replayed, replay_judgement, under
+from tools.replay import FACT_DIALS, ROOM_DIALS, Judgement, Replayed, dials_apart, replay_judgement, under
 
 
 async def kept(bench: Bench, action_id: str | None = None) -> list[Judgement]:
@@ -159,3 +160,58 @@ async def test_the_last_row_cut_off_leaves_a_judgement_that_nobody_tells_of(benc
         await conn.execute(text("delete from audit_log where seq = (select max(seq) from audit_log)"))
     async with bench.engine.connect() as conn:
         assert (await audit_reads.gaps(conn)).judgements_untold == 1
+
+
+async def test_an_undo_is_made_again_by_the_law_of_its_day_too(bench: Bench) -> None:
+    """The rules of pace that it was spared left no finding, only their names."""
+    await bench.running(amount="50")
+    change = await bench.submit(budget("60"), "k", ANA)
+    assert change.status == "done", change.findings
+    back = await bench.gate.undo(change.action_id, ANA, "engano")
+    assert back.ok, back.message
+    (undone,) = await kept(bench, back.action_id)
+    assert "restores" in (undone.verdict_text or "")
+    replayed = replay_judgement(undone, law="an older edition")
+    assert (replayed.identical, replayed.other_law) == (True, True), replayed
+
+
+async def test_what_only_the_code_changed_is_no_change_of_policy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judged before a rule was written, and compared under the very same policy: nothing would have changed by it."""
+    await bench.running(amount="50")
+    import tools.guardrails as guardrails
+    import tools.replay as replay
+    from tools.guardrails import RULES
+    from tools.guardrails.rule import Rule, finding
+
+    await bench.submit(budget("65"), "k")
+    (one,) = await kept(bench)
+    added = Rule("added", (object,), lambda *_: finding("added", "refuse"), lambda _: WHY)
+    monkeypatch.setattr(replay, "judge", lambda a, f, p: guardrails.judge(a, f, p, (added, *RULES)))
+    assert under(one, bench.policy) is None
+
+
+def test_dials_that_shaped_the_facts_are_named() -> None:
+    old, new = policy_with(quality={"rejection_memory_hours": 24}), policy_with(daily_cap=brl("400"), cumulative_days=14)
+    apart = dials_apart(old.document(), new, FACT_DIALS)
+    assert apart == ["guardrails.financial.cumulative_days", "guardrails.quality.rejection_memory_hours"]
+    assert dials_apart(old.document(), new, ROOM_DIALS) == ["guardrails.financial.daily_cap"]
+    assert dials_apart(old.document(), old, (*FACT_DIALS, *ROOM_DIALS)) == []
+
+
+async def test_a_decision_can_neither_be_removed_nor_be_missed(bench: Bench) -> None:
+    async with bench.db.transaction() as tx:
+        await tx.decisions.add(
+            strategy="bayes", document={"a": 1}, history={"h": 1}, policy=bench.policy, figures=[], dials={}, proposals_hash="0",
+            at=bench.clock.now(),
+        )  # fmt: skip
+    for attempt in ("delete from decisions", "update decisions set strategy = 'none'", "truncate decisions cascade"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with bench.engine.begin() as conn:
+                await conn.execute(text(attempt))
+    async with bench.engine.begin() as conn:
+        assert not (await audit_reads.gaps(conn)).any
+        await conn.execute(text("set local session_replication_role = replica"))
+        await conn.execute(text("delete from decisions"))
+    async with bench.engine.connect() as conn:
+        found = await audit_reads.gaps(conn)
+    assert (found.decisions_missing, found.any) == (1, True)
