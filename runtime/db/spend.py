@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import ROUND_FLOOR
 from typing import Any
 
 from knowledge.domain.action import Platform
@@ -12,6 +13,7 @@ from knowledge.domain.books import FINAL
 from knowledge.domain.campaign import CampaignStatus, Delivery
 from knowledge.domain.clock import day_bounds
 from knowledge.domain.money import Money
+from knowledge.domain.rates import NoRate, Rate, convert
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, money
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -21,7 +23,8 @@ OPEN = ("authorised", "scheduled", "executing", "unknown")
 @dataclass(frozen=True)
 class LedgerCampaign:
     """One published campaign as our books have it. `plan` is the budget that an action of ours last confirmed (the row's own where
-    none ever did); `highest` the highest in force on the day asked for, `highest_before` on the day before it. `spent` is the day's
+    none ever did); `highest` the highest that our own actions had in force on the day asked for (what they last set before it, or the budget
+    of the launch), `highest_before` on the day before it; what somebody typed in at the platform is in neither. `spent` is the day's
     spend as measured so far. `in_hand`: an action on it is under way; `reserved`: the largest budget that one holds room for.
     `let_run`: when and at which spend a person resumed it on that day."""
 
@@ -78,25 +81,26 @@ class SpendBooks(Repository):
                  exists (select 1 from actions x where x.campaign_id = c.id and x.status = any(:open)) as in_hand,
                  (select max(r.exposure_minor) from reservations r where r.campaign_id = c.id and r.status = 'held'
                     and r.currency = c.currency) as reserved_minor,
-                 u.closed_at as resumed_at, u.exposures
+                 u.closed_at as resumed_at, u.exposures, u.rates
                from campaigns c
                left join lateral (select to_minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
                  and x.reason <> 'budget.seen' order by at desc, seq desc limit 1) p on true
                left join lateral (select max(minor) as highest from (
-                   (select to_minor as minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
-                      and x.at < :start order by at desc, seq desc limit 1)
-                   union all select greatest(from_minor, to_minor) from budget_changes x where x.campaign_id = c.id
-                      and x.currency = c.currency and x.at >= :start and x.at < :end) all_of_it) h on true
+                   select coalesce((select to_minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
+                      and x.reason <> 'budget.seen' and x.at < :start order by at desc, seq desc limit 1), c.launch_budget_minor) as minor
+                   union all select to_minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
+                      and x.reason <> 'budget.seen' and x.at >= :start and x.at < :end) all_of_it) h on true
                left join lateral (select max(minor) as highest from (
-                   (select to_minor as minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
-                      and x.at < :before order by at desc, seq desc limit 1)
-                   union all select greatest(from_minor, to_minor) from budget_changes x where x.campaign_id = c.id
-                      and x.currency = c.currency and x.at >= :before and x.at < :start) all_of_it) b on true
+                   select coalesce((select to_minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
+                      and x.reason <> 'budget.seen' and x.at < :before order by at desc, seq desc limit 1), c.launch_budget_minor) as minor
+                   union all select to_minor from budget_changes x where x.campaign_id = c.id and x.currency = c.currency
+                      and x.reason <> 'budget.seen' and x.at >= :before and x.at < :start) all_of_it) b on true
                left join analytics t on t.platform = c.platform and t.external_id = c.external_id and t.level = 'campaign'
                  and t.hour is null and t.day = :day
                left join analytics y on y.platform = c.platform and y.external_id = c.external_id and y.level = 'campaign'
                  and y.hour is null and y.day = :yesterday
-               left join lateral (select x.closed_at, x.facts -> 'budget' -> 'exposures' as exposures from actions x
+               left join lateral (select x.closed_at, x.facts -> 'budget' -> 'exposures' as exposures, x.facts -> 'rates' as rates
+                 from actions x
                  left join approvals v on v.action_id = x.id
                  where x.campaign_id = c.id and x.kind = 'campaign.resume' and x.status = 'done' and x.closed_at >= :start
                    and (x.proposer_kind = 'user' or v.status = 'approved') order by x.closed_at desc limit 1) u on true
@@ -185,6 +189,15 @@ class SpendBooks(Repository):
         )  # fmt: skip
 
 
+def _native(amount: Money, currency: str, rates: Sequence[Any] | None) -> Money | None:
+    """What a record's facts state in the policy's currency, back in the account's own by the rates of that same record."""
+    known = [Rate.model_validate(rate) for rate in rates or ()]
+    try:
+        return convert(amount, currency, max((r.day for r in known), default=date.max), known, date.max.toordinal(), ROUND_FLOOR)
+    except NoRate:
+        return None
+
+
 def _campaign(row: Any) -> LedgerCampaign:
     currency = row["currency"]
 
@@ -196,8 +209,9 @@ def _campaign(row: Any) -> LedgerCampaign:
     let_run = None
     if row["resumed_at"] is not None:
         then = next((e["spent_today"] for e in row["exposures"] or () if e["campaign_id"] == row["id"]), None)
-        if then is not None and then["currency"] == currency:
-            let_run = (row["resumed_at"], Money(minor=then["minor"], currency=currency))
+        spent_then = None if then is None else _native(Money.model_validate(then), currency, row["rates"])
+        if spent_then is not None:
+            let_run = (row["resumed_at"], spent_then)
     return LedgerCampaign(
         id=row["id"], platform=row["platform"], external_id=row["external_id"], name=row["name"], status=row["status"],
         delivery=row["delivery"], plan=plan, highest=amount(row["highest"]) or plan,
