@@ -294,7 +294,9 @@ def alarms(watch: Watch, policy: Policy) -> list[Alarm]:
     measured = count.spent - count.assumed
     pace = min(Decimal(1), money.velocity_envelope * share_of_day(now, policy.time_zone))
     room = money.daily_cap.times(pace, ROUND_CEILING)
-    if room < measured <= money.daily_cap:
+    # A pace is that of one day: where an account's day began at another moment, its spend says nothing of how far ours has gone.
+    same_day = all(day_bounds(now, a.time_zone) == day_bounds(now, policy.time_zone) for a in watch.accounts)
+    if same_day and room < measured <= money.daily_cap:
         params = {"spent": measured, "allowed": room, "cap": money.daily_cap}
         found.append(Alarm(f"pace:{today}", "workspace_velocity", "critical", params, whole.pause))
     for account in watch.accounts:

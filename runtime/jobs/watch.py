@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from knowledge.domain.action import PauseCampaign, Platform
 from knowledge.domain.books import FINAL, Proposal
 from knowledge.domain.campaign import InsightRow, PlatformCampaign
-from knowledge.domain.clock import Day, days_between, known_zone
+from knowledge.domain.clock import days_between, known_zone
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from runtime.db import unread_days
@@ -161,24 +161,32 @@ async def _picture(house: House, readings: tuple[Reading, ...] | list[Reading]) 
     """The round's facts for the pure half."""
     policy, now = house.policy(), house.clock.now()
     today = now.astimezone(ZoneInfo(policy.time_zone)).date()
-    past = days_between(today - timedelta(days=today.weekday()), today, policy.time_zone)
     async with house.db.transaction() as tx:
-        week = await _before(tx, past, policy)
+        week = await _before(tx, today, {str(r.platform): r.day for r in readings}, policy)
         rates = await tx.exchange_rates.known(today - timedelta(days=policy.guardrails.financial.max_rate_age_days), today)
     return Watch(now, tuple(account_of(r) for r in readings), tuple(week), tuple(rates))
 
 
-async def _before(tx: Transaction, past: Sequence[Day], policy: Policy) -> list[Before]:
-    """What the days of this week before today have cost: as measured, and at their worst where nobody has read them."""
+async def _before(tx: Transaction, today: date, own: Mapping[str, date], policy: Policy) -> list[Before]:
+    """What the days of this week before today have cost: as measured, and at their worst where nobody has read them. `own` is the
+    local day of each platform's account: where that is another one, it is the day that counts as today, and only once."""
+    monday, last = today - timedelta(days=today.weekday()), max([today, *own.values()])
+    found: list[Before] = []
+    for ends in sorted({today, *own.values()}):
+        if ends <= monday:
+            continue
+        rows = await tx.analytics.spent_by_campaign(monday, ends - timedelta(days=1), workspace=policy.workspace)
+        found += [
+            Before(p, campaign, spent, Money.zero(spent.currency)) for p, campaign, spent in rows if own.get(p, today) == ends
+        ]
+    past = days_between(monday, last, policy.time_zone)
     if not past:
-        return []
-    found = [
-        Before(platform, campaign, spent, Money.zero(spent.currency))
-        for platform, campaign, spent in await tx.analytics.spent_by_campaign(
-            past[0].date, past[-1].date, workspace=policy.workspace
-        )
+        return found
+    unread = [
+        (platform, day)
+        for platform, day in await unread_days.unread(tx.conn, policy.workspace, past)
+        if day.date < own.get(platform, today)
     ]
-    unread = await unread_days.unread(tx.conn, policy.workspace, past)
     for row in await unread_days.unread_rows(tx.conn, policy.workspace, unread):
         if row["highest_then"] is None:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,8 +11,7 @@ from knowledge.domain.action import Actor, PauseCampaign, ResumeCampaign
 from knowledge.domain.campaign import InsightRow
 from knowledge.domain.money import Money
 from runtime.db.spend import LedgerCampaign, SpendBooks
-from runtime.jobs.watch import Reading, account_of
-from tests.gate.conftest import bench, engine  # noqa: F401 - fixtures
+from runtime.jobs.watch import Reading, _before, account_of  # pyright: ignore[reportPrivateUsage]
 from tests.gate.house import ANA, Bench, brl, budget
 from tools.watchdog import Watch, alarms
 
@@ -50,7 +49,7 @@ async def kinds(bench: Bench, **more: tuple[object, ...]) -> list[str]:
     return [a.kind for a in alarms(Watch(bench.clock.now(), (account_of(await read(bench)),), **more), bench.policy)]  # type: ignore[arg-type]
 
 
-async def test_a_budget_typed_in_at_the_platform_never_becomes_our_plan(bench: Bench) -> None:  # noqa: F811
+async def test_a_budget_typed_in_at_the_platform_never_becomes_our_plan(bench: Bench) -> None:
     external = await bench.running(amount="40")
     assert (await ours(bench)).highest == brl("40"), "the budget of the launch, where no action set another one"
     bench.ads.put(external, brl("1000"), "pia-meta")
@@ -64,7 +63,7 @@ async def test_a_budget_typed_in_at_the_platform_never_becomes_our_plan(bench: B
     assert (tomorrow.highest, tomorrow.highest_before) == (brl("40"), brl("40"))
 
 
-async def test_our_own_change_after_one_by_hand_counts_with_what_we_set(bench: Bench) -> None:  # noqa: F811
+async def test_our_own_change_after_one_by_hand_counts_with_what_we_set(bench: Bench) -> None:
     """The change begins at what was typed in, which was never ours."""
     external = await bench.running(amount="100")
     bench.ads.put(external, brl("110"), "pia-meta")
@@ -78,7 +77,7 @@ async def test_our_own_change_after_one_by_hand_counts_with_what_we_set(bench: B
 
 
 @pytest.mark.parametrize("currency", ["BRL", "USD"])
-async def test_what_a_person_let_run_again_counts_from_there_in_the_accounts_currency(bench: Bench, currency: str) -> None:  # noqa: F811
+async def test_what_a_person_let_run_again_counts_from_there_in_the_accounts_currency(bench: Bench, currency: str) -> None:
     external = await bench.running(amount="10")
     bench.ads.put(external, Money.of("10", currency), "pia-meta")
     await bench.rows_changed("update campaigns set currency = :c", c=currency)
@@ -96,3 +95,23 @@ async def test_what_a_person_let_run_again_counts_from_there_in_the_accounts_cur
     resumed = bench.clock.now()
     assert await kinds(bench, rates=rates) == []
     assert (await ours(bench)).let_run == (resumed, Money.of("15.01", currency))
+
+
+@pytest.mark.parametrize(("own", "week"), [(None, "30"), ("2026-11-25", "30"), ("2026-11-24", "10"), ("2026-11-26", "60")])
+async def test_the_day_that_an_account_is_in_counts_once(bench: Bench, own: str | None, week: str) -> None:
+    """Ours is Wednesday. An account behind us is still in its Tuesday, one ahead has a Wednesday behind it."""
+    await bench.running(amount="40")
+    days = [date(2026, 11, n) for n in (23, 24, 25)]
+    rows = [
+        InsightRow(
+            platform="meta", external_id="x-pia-meta", day=day, impressions=1, clicks=1, spend=brl(f"{10 * (n + 1)}"), conversions=0,
+            revenue=brl("0"), provisional=False,
+        )
+        for n, day in enumerate(days)
+    ]  # fmt: skip
+    async with bench.db.transaction() as tx:
+        await tx.analytics.upsert(rows, at=bench.clock.now())
+        read = [day for day in days if day < date.fromisoformat(own or "2026-11-25")]
+        await tx.analytics.day_read("meta", read, at=bench.clock.now())
+        found = await _before(tx, date(2026, 11, 25), {"meta": date.fromisoformat(own)} if own else {}, bench.policy)
+    assert [(b.campaign_id, b.measured, b.assumed) for b in found] == [("pia-meta", brl(week), brl("0"))]

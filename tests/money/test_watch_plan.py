@@ -182,6 +182,19 @@ def test_the_workspace_ahead_of_its_cap_stops_before_the_cap_is_reached() -> Non
     assert found[0].pause == (("meta", "c1"), ("tiktok", "c2"))
 
 
+@pytest.mark.parametrize(("zone", "kind"), [("America/Los_Angeles", []), ("America/Bahia", ["workspace_velocity"])])
+def test_an_account_whose_day_began_at_another_moment_is_not_held_to_our_pace(zone: str, kind: list[str]) -> None:
+    """A quarter past our midnight it is evening in Los Angeles: an even day there is far ahead of ours, and no runaway."""
+    meta, tiktok = account(seen("80", plan="100")), account(seen("0.40", campaign_id="c2", external_id="2"), platform="tiktok")
+    now = MIDNIGHT + timedelta(minutes=15)
+    law = policy_with()
+    found = watch(Account("meta", zone, True, meta.campaigns), tiktok, now=now)
+    assert [k for k in kinds(found, law) if k != "spend_velocity"] == kind
+    spent = account(seen("301", plan="5000")).campaigns
+    over = watch(Account("meta", zone, True, spent), tiktok, now=now)
+    assert "over_cap" in kinds(over, law), "the cap holds all the same"
+
+
 def test_a_platforms_and_a_campaigns_own_cap() -> None:
     law = policy_with(platform_daily_cap={"tiktok": brl("60")}, campaign_daily_cap=brl("80"))
     found = alarms(watch(*two("90", "70"), now=EVENING), law)
