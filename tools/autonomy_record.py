@@ -36,11 +36,11 @@ class Case:
 
     @property
     def change(self) -> Decimal | None:
-        """Share by which the budget would have moved, either way."""
+        """Share by which the budget would have moved: above zero for a raise, below it for a cut."""
         if self.wanted is None or self.current is None or self.wanted.currency != self.current.currency:
             return None
         ratio = self.wanted.ratio_to(self.current)
-        return None if ratio is None else abs(ratio - 1)
+        return None if ratio is None else ratio - 1
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,14 @@ def rejections_in_row(cases: Sequence[Case]) -> int:
 
 
 def promotion(kind: str, cases: Sequence[Case], answers: Sequence[str], policy: Policy, now: datetime) -> Promotion | None:
-    """The promotion that a record has earned, or None. Bounds are the largest amount and change that managers approved unchanged."""
+    """The promotion that a record has earned, or None. Bounds are the largest amount and change that managers approved unchanged.
+
+    The right to change budgets is the right to raise them, so of what was approved only raises earn it: who agreed to cuts has said
+    nothing of raises, neither how often nor how large. Every no counts.
+    """
     dials = policy.autonomy.earned
+    if kind == "campaign.set_budget":
+        cases = [c for c in cases if not c.agreed or (c.change is not None and c.change > 0)]
     found = standing(kind, cases, answers)
     if found.agreement is None or found.cases < dials.min_cases or found.agreement < float(dials.min_agreement):
         return None

@@ -178,11 +178,10 @@ class Grants(Repository):
         return [row["verdict"] for row in rows]
 
     async def incidents(self, grant_id: str) -> list[str]:
-        """Actions that used the grant and were taken back since: undone, or rolled back after their result fell."""
+        """Actions that used the grant and were taken back since: undone by a person, or by the watchdog after their result fell."""
         rows = await self.all(
             """select distinct u.action_id from grant_uses u join actions a on a.id = u.action_id
-               join actions b on b.status = 'done' and (b.undo_of = a.id or (b.campaign_id = a.campaign_id and b.created_at > a.created_at
-                 and b.why ->> 'id' like 'why.rollback%')) where u.grant_id = cast(:grant as uuid)""",
+               join actions b on b.status = 'done' and b.undo_of = a.id where u.grant_id = cast(:grant as uuid)""",
             grant=grant_id,
         )  # fmt: skip
         return [str(row["action_id"]) for row in rows]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from knowledge.domain.action import Actor
 from knowledge.domain.message import Message
 from prompts.messages import LOCALES, render
 from runtime.db.outcomes import Outcome, Range
@@ -15,6 +16,7 @@ from runtime.jobs.autonomy import review
 from tests.autonomy.conftest import asking
 from tests.autonomy.grants import granted, used
 from tests.autonomy.street import Street, later
+from tests.gate.books_pair import record
 from tests.gate.house import ANA, RUI, Bench, brl, budget
 
 CALM = {"min_hours_between_raises": 0, "min_impressions": 0, "test_hours": 0, "rejection_memory_hours": 0}
@@ -30,7 +32,8 @@ async def street(bench: Bench) -> Street:
 
 
 async def decided(street: Street, pattern: str, prefix: str = "d") -> list[str]:
-    """Requests to move the budget 10 % and back, decided by a manager: y approved, n rejected; oldest first."""
+    """Requests to move the budget 10 % and back, decided by a manager: y approved, n rejected; oldest first.
+    Every other one is a raise, which alone earn anything."""
     out: list[str] = []
     for n, letter in enumerate(pattern):
         later(street, hours=3)
@@ -65,9 +68,9 @@ async def run(street: Street) -> dict[str, Any]:
 
 
 async def test_a_record_that_earned_it_asks_a_manager_once_and_then_acts_within_it(street: Street) -> None:
-    actions = await decided(street, "y" * 19)
+    actions = await decided(street, "y" * 38)
     await judged(street, actions, *["as_expected"] * 6)
-    assert (await run(street))["proposed"] == [], "19 cases are not 20"
+    assert (await run(street))["proposed"] == [], "19 raises are not 20"
     await decided(street, "y", "last")
     (asked,) = (await run(street))["proposed"]
     assert (await run(street))["proposed"] == [], "one request waits already"
@@ -90,7 +93,7 @@ async def test_a_record_that_earned_it_asks_a_manager_once_and_then_acts_within_
 
 
 async def test_a_no_to_the_promotion_rests_and_trust_is_earned_anew(street: Street) -> None:
-    actions = await decided(street, "y" * 20)
+    actions = await decided(street, "y" * 40)
     await judged(street, actions, *["as_expected"] * 6)
     (asked,) = (await run(street))["proposed"]
     assert (await street.gate.reject(asked, ANA, "ainda não")).ok
@@ -101,13 +104,13 @@ async def test_a_no_to_the_promotion_rests_and_trust_is_earned_anew(street: Stre
 
 
 async def test_bad_outcomes_earn_nothing(street: Street) -> None:
-    actions = await decided(street, "y" * 20)
+    actions = await decided(street, "y" * 40)
     await judged(street, actions, *["below"] * 3, *["as_expected"] * 4)
     assert (await run(street))["proposed"] == []
 
 
 async def test_the_house_may_be_told_not_to_ask(street: Street) -> None:
-    actions = await decided(street, "y" * 20)
+    actions = await decided(street, "y" * 40)
     await judged(street, actions, *["as_expected"] * 6)
     dials = street.bench.policy.autonomy
     quiet = dials.model_copy(update={"earned": dials.earned.model_copy(update={"propose": False})})
@@ -156,6 +159,27 @@ async def test_an_undone_action_is_an_incident(street: Street) -> None:
         undone = await street.gate.approve(undone.action_id, RUI)
     assert undone.status == "done", undone
     assert (await run(street))["revoked"] == [grant]
+
+
+@pytest.mark.parametrize("undoes", ["the grant's", "somebody else's"])
+async def test_a_rollback_is_an_incident_of_the_grant_only_when_it_takes_back_what_used_it(street: Street, undoes: str) -> None:
+    bench = street.bench
+    grant = await granted(bench, max_count=9)
+    mine = await bench.submit(budget("104"), "own")
+    assert mine.status == "done" and await used(bench) == [(1, 9)]
+    later(street, days=2)
+    now = street.clock.now()
+    by_hand = record(budget("114"), "by-hand", status="done", at=now, proposer=ANA, closed_at=now)
+    taken_back = mine.action_id if undoes == "the grant's" else by_hand.id
+    later(street, days=2)
+    back = record(
+        budget("104"), "rollback", status="done", at=street.clock.now(), proposer=Actor(kind="system", id="watchdog"),
+        undo_of=taken_back, closed_at=street.clock.now(),
+    ).model_copy(update={"why": Message(id="why.rollback", params={})})  # fmt: skip
+    async with bench.books.transaction() as tx:
+        await tx.insert(by_hand, None)
+        await tx.insert(back, None)
+    assert (await run(street))["revoked"] == ([grant] if undoes == "the grant's" else [])
 
 
 async def test_a_grant_that_ended_is_left_in_peace(street: Street) -> None:

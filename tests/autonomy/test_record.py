@@ -74,6 +74,17 @@ def test_bounds_are_what_managers_approved_and_never_beyond_the_dials() -> None:
     assert promotion(KIND, foreign, GOOD, policy, NOW) is None, "amounts of another currency bound nothing"
 
 
+def test_cuts_earn_no_right_to_raise() -> None:
+    policy = policy_with()
+    cuts = cases("y" * 25, "60", "100")
+    assert promotion(KIND, cuts, GOOD, policy, NOW) is None
+    assert promotion(KIND, cuts + cases("y" * 19), GOOD, policy, NOW) is None, "19 raises are not 20"
+    earned = promotion(KIND, cuts + cases("y" * 20), GOOD, policy, NOW)
+    assert earned is not None and (earned.max_amount, earned.max_change) == (brl("60"), Decimal("0.20")), "as the raises bound it"
+    assert earned.standing.cases == 20
+    assert promotion(KIND, cases("n", "60", "100") + cases("y" * 40), GOOD, policy, NOW) is None, "a no is a no, to a cut too"
+
+
 def test_what_ends_a_grant() -> None:
     dials = policy_with().autonomy.earned
     assert regression(dials, cases("nyy"), GOOD, []) is None
