@@ -181,7 +181,7 @@ def _case(
     before = _quiet_days(action.campaign_id, acted, ledger)
     budgets = {day: b for day in before if (b := _budget_on(action.campaign_id, day, ledger)) is not None}
     facts = record.facts.campaign
-    reference = facts.daily_budget if facts is not None else None
+    reference = facts.budget_at_platform if facts is not None else None  # as the account's figures and budgets are
     adjusted: Series = own
     if reference is not None:
         adjusted = own | at_budget({d: own[d] for d in before if d in own}, budgets, float(reference.amount))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from knowledge.domain.action import SetBudget
 from knowledge.domain.message import Message
+from knowledge.domain.money import Money
 from prompts.messages import LOCALES, render
 from runtime.jobs.verdicts import verdicts
 from tests.autonomy.conftest import asking
@@ -188,6 +191,30 @@ async def test_another_currency_is_not_compared(street: Street) -> None:
     await street.read()
     await run(street)
     assert {o.reason for o in (await street.outcomes(action_id)).values()} == {"other_currency"}
+
+
+async def test_an_account_in_another_currency_is_read_under_the_budget_it_had_there(bench: Bench) -> None:
+    """The facts' budget is in the policy's currency: held against budgets in dollars it would make every day before five times as dear."""
+    bench.policy = asking({"daily_cap": brl("9000"), "weekly_cap": brl("60000"), "max_campaign_budget": brl("900")}, by_action={})
+    street = Street(bench)
+    await street.product()
+    external = await bench.running("pia-meta", "100", launched_hours_ago=24 * 12)
+    bench.ads.put(external, Money.of("100", "USD"), "pia-meta")
+    await bench.rows_changed("update campaigns set currency = 'USD'")
+    async with bench.db.transaction() as tx:
+        await tx.exchange_rates.put("USD", "BRL", street.today(), Decimal("5"), source="test", at=street.clock.now())
+    await street.days("pia-meta", -9, -1, "100", "200", currency="USD")
+    action = SetBudget(platform="meta", campaign_id="pia-meta", daily_budget=Money.of("120", "USD"))
+    receipt = await bench.submit(action, "raise")
+    assert receipt.status == "done", receipt.findings
+    facts = (await bench.action(receipt.action_id)).facts.campaign
+    assert facts is not None and facts.daily_budget == brl("500")
+    later(street, days=5)
+    await street.days("pia-meta", -5, -1, "120", "240", currency="USD")
+    await street.read()
+    await run(street)
+    spend = (await street.outcomes(receipt.action_id))["spend"]
+    assert spend.measured is not None and spend.measured.mid == Money.of("60", "USD"), "three days of 20 more"
 
 
 async def test_summary_and_calibration_come_from_the_headlines(street: Street) -> None:
