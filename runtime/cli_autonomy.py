@@ -46,14 +46,14 @@ def overview(settings: Settings) -> dict[str, Any]:
     async def errand(here: Counter) -> dict[str, Any]:
         from knowledge.domain.grant import GRANTABLE
         from prompts.messages import render
-        from tools.autonomy_record import standing
+        from tools.autonomy_record import earning, standing
 
         policy, now, locale = settings.operator.policy(), here.clock.now(), settings.operator.locale
         kinds: list[dict[str, Any]] = []
         async with here.db.transaction() as tx:
             for kind in GRANTABLE:
                 cases = await tx.grants.cases(kind, workspace=policy.workspace)
-                found = standing(kind, cases, await tx.grants.answers(kind, workspace=policy.workspace))
+                found = standing(kind, earning(kind, cases), await tx.grants.answers(kind, workspace=policy.workspace))
                 kinds.append(
                     {
                         "kind": kind,

@@ -106,15 +106,21 @@ def rejections_in_row(cases: Sequence[Case]) -> int:
     return count
 
 
-def promotion(kind: str, cases: Sequence[Case], answers: Sequence[str], policy: Policy, now: datetime) -> Promotion | None:
-    """The promotion that a record has earned, or None. Bounds are the largest amount and change that managers approved unchanged.
+def earning(kind: str, cases: Sequence[Case]) -> list[Case]:
+    """The cases that count towards a promotion.
 
     The right to change budgets is the right to raise them, so of what was approved only raises earn it: who agreed to cuts has said
     nothing of raises, neither how often nor how large. Every no counts.
     """
-    dials = policy.autonomy.earned
-    if kind == "campaign.set_budget":
-        cases = [c for c in cases if not c.agreed or (c.change is not None and c.change > 0)]
+    if kind != "campaign.set_budget":
+        return list(cases)
+    return [c for c in cases if not c.agreed or (c.change is not None and c.change > 0)]
+
+
+def promotion(kind: str, cases: Sequence[Case], answers: Sequence[str], policy: Policy, now: datetime) -> Promotion | None:
+    """The promotion that a record has earned, or None. Bounds are the largest amount and change that managers approved unchanged;
+    what counts is `earning`'s."""
+    dials, cases = policy.autonomy.earned, earning(kind, cases)
     found = standing(kind, cases, answers)
     if found.agreement is None or found.cases < dials.min_cases or found.agreement < float(dials.min_agreement):
         return None
