@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from agents.offline.because import is_question
 from agents.offline.commands import parse
 from knowledge.domain.action import Actor, Platform
 from knowledge.domain.message import Message
@@ -79,7 +80,9 @@ class RequestDesk:
                 await tx.chat_offers.drop(self._where, at=self.house.clock.now())
 
     def ordered(self, command: Command) -> bool:
-        return ORDERS.get(self._heard.kind) == command and not (self.message or "").rstrip().endswith("?")
+        order = self._heard.order
+        nameless = self._heard.kind == "stop_part" and order is not None and not order.ref and not order.whole
+        return ORDERS.get(self._heard.kind) == command and not nameless and not is_question(self.message or "")
 
     def hopeless(self, plan: Plan) -> bool:
         if not may_decide(self.actor):
@@ -131,7 +134,7 @@ class RequestDesk:
         return RequestRow(
             id=row.id, short=short, title=say.title(row), status=row.status, campaign_id=row.campaign_id,
             campaign=row.campaign_name or row.args.get("name"), platform=cast("Platform | None", row.platform), at=row.created_at,
-            lines=self._essentials(say, card(say, row)), until=until, exposure=row.exposure, before=_before(row),
+            lines=self._essentials(say, card(say, row, self.house.policy())), until=until, exposure=row.exposure, before=_before(row),
             currency=_currency(row, self.house.policy().currency), editable=row.kind in BUDGETED, fingerprint=row.fingerprint,
         )  # fmt: skip
 
@@ -143,7 +146,7 @@ class RequestDesk:
         ]
         lines.append(f"{say.words('approvals.why')}: {shown.why} ({shown.by})")
         lines += [reason.text for reason in shown.reasons]
-        lines.append(f"{say.words('approvals.worst')}: {shown.worst}")
+        lines.append(f"{shown.worst_label}: {shown.worst}")
         return (*lines, *([shown.needed] if shown.needed else ()))
 
     async def changes(self) -> Sequence[ChangeRow]:
@@ -269,8 +272,9 @@ def _word(target: Target, outcome: Outcome) -> Word:
 
 
 def _before(row: ActionRow) -> Money | None:
-    """The budget that stood when the request was last judged: what a person was shown as "before"."""
-    return money_of(((row.facts or {}).get("campaign") or {}).get("daily_budget"))
+    """The budget that stood when the request was last judged, in the ad account's own currency: what a person was shown as "before"."""
+    campaign = (row.facts or {}).get("campaign") or {}
+    return money_of(campaign.get("native_budget")) or money_of(campaign.get("daily_budget"))
 
 
 def _currency(row: ActionRow, default: str) -> str:

@@ -38,6 +38,10 @@ class ManagerBrain:
             return Answer(_say("chat.amount.amount", command.locale, given=command.given[:40]))
         if command.kind in {"budget", "pause", "resume"} and command.campaign is None:
             return Answer(_say("chat.which_campaign", command.locale))
+        if command.order is not None and command.kind == "stop_part" and not command.order.ref and not command.order.whole:
+            return Answer(_say("chat.which_campaign", command.locale))  # "bloqueie essa campanha" must not stop the others
+        if command.kind == "doubt":
+            return Answer(_say("chat.not_plain", command.locale))
         if command.kind == "decline":
             return Answer(_say("chat.declined", command.locale))
         call = _call(command)
@@ -141,7 +145,7 @@ def _order(order: Order) -> Call | None:
             return Call("lift_stop", {"where": order.ref})
         case "confirm":
             return Call("confirm")
-        case "decline":
+        case "decline" | "doubt":
             return None
 
 

@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from agents.offline.because import EXCEPT, Told, asks_why, split
+from agents.offline.because import EXCEPT, Told, asks_why, is_question, left_over, split, taken_back, unquoted
 from agents.offline.orders import A_DAY, EVERYTHING, SOON, STOP, Order, OrderKind, answer, read
 from agents.offline.text import compose, fold, number
 from knowledge.domain.message import Message
@@ -19,7 +19,7 @@ from tools.kits.amounts import MARK, Typed, money, refusal, typed
 Kind = (
     Literal[
         "spend", "performance", "explain", "budget", "pause", "resume", "approvals", "summary", "stop_all", "campaigns", "products",
-        "copy", "worked", "hello", "amount", "unknown",
+        "copy", "worked", "hello", "amount", "doubt", "unknown",
     ]
     | OrderKind
 )  # fmt: skip
@@ -29,6 +29,7 @@ class Command(NamedTuple):
     """A read command. `percent` is signed; `amount` is the new daily budget in major units; `by` says that it is a difference.
 
     `given` is an amount as it was written, with its currency: the kind "amount" has nothing else, since it could not be read whole.
+    A "doubt" is an order with a condition, an exception, a day or a correction, or one that ends in a question: never carried out.
     `way` is "up" or "down" where the verb says so; `reason` is why, as written, of a stop.
     """
 
@@ -65,9 +66,12 @@ _PERCENT = re.compile(rf"{_NUMBER} ?(?:%|por cento|percent|per cent)")
 _UP = r"(?:aument(?:e|a|ar|em)|sub(?:a|ir|e)|elev(?:e|a|ar)|raise|increase|bump|scale(?: up)?)"
 _DOWN = r"(?:reduz(?:a|ir)?|diminu(?:a|ir|i)|baix(?:e|a|ar)|cort(?:e|a|ar)|lower|decrease|reduce|cut)"
 _SET = r"(?:mud(?:e|a|ar)|alter(?:e|a|ar)|defin(?:a|ir|e)|coloqu?(?:e|a|ar)|ajust(?:e|a|ar)|deix(?:e|a|ar)|set|change|adjust)"
-_POLITELY = r"^(?:por favor,? |please,? |pode |voce pode |can you |could you |quero (?:que voce )?|i want (?:you )?to )*"
+_KINDLY = r"(?:por favor,? |please,? |(?:voce )?(?:pode|poderia) |(?:can|could|would) you (?:please )?)"
+_ASKED_KINDLY = re.compile(rf"^{_KINDLY}")
+"""A question that is an order all the same."""
+_POLITELY = rf"^(?:{_KINDLY}|quero (?:que voce )?|i want (?:you )?to )*"
 _BUDGET = re.compile(
-    rf"{_POLITELY}(?P<verb>{_UP}|{_DOWN}|{_SET})\b (?:(?:o |the |our )?(?:orcamento|budget|verba|gasto|investimento|"
+    rf"{_POLITELY}(?P<verb>{_UP}|{_DOWN}|{_SET})\b (?:(?:o |a |the |our )?(?:orcamento|budget|verba|gasto|investimento|"
     rf"daily budget|orcamento diario|verba diaria)(?: diari[oa])? "
     rf"(?:d[aeo] |of |for |on |n[ao] )?)?(?P<rest>.+)"
 )
@@ -90,11 +94,11 @@ _STOP_ALL = re.compile(
     re.DOTALL,
 )
 _PAUSE = re.compile(
-    rf"^(?:por favor |please |pode |can you |could you )*(?:pause|pausa|pausar|pare|parar|deslig(?:ue|a|ar)|stop|"
+    rf"^{_KINDLY}*(?:pause|pausa|pausar|pare|parar|deslig(?:ue|a|ar)|stop|"
     rf"turn off|suspend(?:a|er)?|interromp(?:a|er)) {_ARTICLE}(?P<campaign>.+)$"
 )
 _RESUME = re.compile(
-    rf"^(?:por favor |please |pode |can you |could you )*(?:retom(?:e|a|ar)|reativ(?:e|a|ar)|ative|ativar|"
+    rf"^{_KINDLY}*(?:retom(?:e|a|ar)|reativ(?:e|a|ar)|ative|ativar|"
     rf"religu?(?:e|a|ar)|lig(?:ue|ar)|volte com|despaus(?:e|a|ar)|resume|restart|reactivate|turn on|unpause|"
     rf"activate) {_ARTICLE}(?P<campaign>.+)$"
 )
@@ -180,12 +184,21 @@ def locale_of(text: str) -> Literal["pt-BR", "en"]:
 
 def parse(text: str) -> Command:
     """The command in a manager's message."""
+    asking = is_question(text)
     text = compose(text).strip(" ?!.")
     low = fold(text)
     locale = locale_of(text)
-    if not asks_why(low) and (ordered := _ordered(text, low, locale)) is not None:
+    if asks_why(low) or (ordered := _ordered(text, low, locale)) is None:
+        return _asked(text, low, locale)
+    if not asking or (ordered.kind in _OF_CAMPAIGNS and _ASKED_KINDLY.search(low)):
         return ordered
-    return _asked(text, low, locale)
+    if ordered.kind in _OF_CAMPAIGNS or ordered.kind == "confirm":  # "reativar a Pia?" and "confirmado?" want an answer
+        asked = _asked(text, low, locale)
+        return Command("doubt", locale) if asked.kind == "unknown" else asked
+    return ordered
+
+
+_OF_CAMPAIGNS = frozenset({"budget", "pause", "resume"})
 
 
 def _ordered(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command | None:
@@ -194,16 +207,21 @@ def _ordered(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command | N
     if (stop := _stop_all(told, locale) or _stop_all(Told(text, low), locale)) is not None:
         return stop
     if (order := answer(low) or read(told)) is not None:
-        return Command(order.kind, locale, order=order)
+        return Command("doubt", locale) if order.kind == "doubt" else Command(order.kind, locale, order=order)
     bare = _TRAILING.sub("", told.low).strip(" ,?!.")
     if _NEGATED.search(bare) or _WHY.search(bare) or _WORKED.search(bare):  # "não pause X" must never become a pause
         return None
     if (budget := _budget(told.text, bare, locale)) is not None:
-        return budget
+        return Command("doubt", locale) if _corrected(told) else budget
     for kind, pattern in _STATES:
         if match := pattern.search(bare):
-            return Command(kind, locale, campaign=_name(told.text, match))
+            doubted = _corrected(told) or left_over(unquoted(bare)[match.start("campaign") :])
+            return Command("doubt", locale) if doubted else Command(kind, locale, campaign=_name(told.text, match))
     return None
+
+
+def _corrected(told: Told) -> bool:
+    return taken_back(told.low) or taken_back(fold(told.reason))
 
 
 def _stop_all(told: Told, locale: Literal["pt-BR", "en"]) -> Command | None:
@@ -287,6 +305,8 @@ def _budget(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command | No
     if first := _BUDGET_FIRST.search(low):
         percent = _PERCENT.search(first["value"])
         value = number(percent[1]) if percent else Decimal(0)
+        if left_over(unquoted(low)[first.start("campaign") :]):
+            return Command("doubt", locale)
         down = re.fullmatch(_DOWN, first["verb"]) is not None
         return Command("budget", locale, campaign=_name(text, first), percent=-value if down else value)
     match = _BUDGET.search(low)
@@ -299,10 +319,15 @@ def _budget(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command | No
     way = "up" if re.fullmatch(_UP, match["verb"]) else "down" if re.fullmatch(_DOWN, match["verb"]) else None
     if tail.amount is None and tail.percent is None:
         return Command("amount", locale, given=tail.given)
+    if left_over(unquoted(low)[start : start + tail.at]):
+        return Command("doubt", locale)
     campaign = _budget_of(text[start : start + tail.at])
     sign = -1 if way == "down" else 1
     if tail.percent is not None:
-        return None if way is None and not tail.by else Command("budget", locale, campaign=campaign, percent=sign * tail.percent)
+        change = sign * tail.percent if tail.by else tail.percent - 100
+        if not tail.by and (way is None or change * sign <= 0):  # "aumente para 30%" is no raise, and "mude para 30%" may be either
+            return Command("amount", locale, given=tail.given)
+        return Command("budget", locale, campaign=campaign, percent=change)
     assert tail.amount is not None
     amount, by = tail.amount.value, tail.by
     if by and amount <= 0:

@@ -10,17 +10,18 @@ import re
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from agents.offline.because import Told
+from agents.offline.because import EXCEPT, Told, left_over, taken_back, unquoted
 from agents.offline.text import NUMBER_WORDS, fold
 from tools.kits.amounts import MARK, typed
 
 OrderKind = Literal[
     "approve", "reject", "edit", "extend", "act_early", "withdraw", "undo", "undo_everything", "stop_part", "lift", "confirm", "decline",
+    "doubt",
 ]  # fmt: skip
 
 
 class Order(NamedTuple):
-    """A read order. `ref` is a short id or a campaign as written; `last` the newest of those; `whole` all of them. `given` is the amount
+    """A read order; a "doubt" is one with a condition, an exception or a correction, which nobody may carry out. `ref` is a short id or a campaign as written; `last` the newest of those; `whole` all of them. `given` is the amount
     as the kit takes it, with its currency; `amount` is None where it could not be read whole."""
 
     kind: OrderKind
@@ -87,7 +88,10 @@ _NO = re.compile(
     r"(?:nao|no)(?:[,.!]? (?:confirmo|obrigad[oa]|thanks|thank you|cancel[ae]?|deixa|quero|faca))?|cancel[ae]|cancel|desisto|"
     r"deixa(?: pra la| para la)?|esquec[ae]|never ?mind|forget it"
 )
-_REASON_LOOSE = re.compile(r"(?:\s*[:;,]\s*|\s+[–—-]\s+|\s+por\s+(?!favor\b))(?P<reason>\S.*)$", re.DOTALL)
+_REASON_LOOSE = re.compile(r"(?:\s*(?P<mark>[:;,])\s*|\s+(?P<dash>[–—-])\s+|\s+por\s+(?!favor\b))(?P<reason>\S.*)$", re.DOTALL)
+_EXCEPT = re.compile(EXCEPT)
+_COLON_EXCEPT = re.compile(rf"(?!(?:nao|no|not|don'?t|e|and|so|somente|apenas|only|fora)\b(?! (?:se|if)\b)){EXCEPT}")
+"""After a colon "não temos estoque" is a reason; a condition or an exception is none anywhere."""
 _AMOUNT = re.compile(
     rf"(?:^|\s)(?P<link>com|por|para|pra|em|with|at|for|to|by)\s+(?P<value>(?:[+-]? ?(?:{MARK}) ?)?[+-]?[.,]?\d.*)$", re.DOTALL
 )
@@ -146,7 +150,12 @@ def _read(text: str, low: str, reason: str) -> Order | None:
 
 def _order(kind: OrderKind, text: str, low: str, start: int, reason: str) -> Order | None:
     end = len(low)
+    if taken_back(low) or taken_back(fold(reason)):
+        return Order("doubt")
     if not reason and kind in ("reject", "withdraw") and (loose := _REASON_LOOSE.search(low, start)):
+        after = low[loose.start("reason") :]
+        if _COLON_EXCEPT.match(after) if loose["mark"] == ":" else (loose["mark"] or loose["dash"]) and _EXCEPT.match(after):
+            return Order("doubt")
         reason, end = text[loose.start("reason") : loose.end("reason")].strip(" \"'“”‘’"), loose.start()
     rest = low[start:end].rstrip(" ,.:;-")
     if _NEGATED.search(low[:end]):
@@ -154,7 +163,10 @@ def _order(kind: OrderKind, text: str, low: str, start: int, reason: str) -> Ord
     budget = _amount(kind, rest, text[start:]) if kind in ("approve", "edit") else None
     if kind == "edit" and budget is None:
         return None
-    ref, last, whole = _reference(text[start : start + (len(rest) if budget is None else budget.at)])
+    until = start + (len(rest) if budget is None else budget.at)
+    ref, last, whole = _reference(text[start:until])
+    if left_over(unquoted(low)[start:until]) or (whole and _EXCEPT.match(fold(ref))):
+        return Order("doubt")
     if budget is not None:
         return None if whole else Order("edit", ref=ref, last=last, reason=reason, amount=budget.value, given=budget.given)
     if kind == "undo" and whole:
@@ -198,6 +210,8 @@ def _extension(text: str, low: str, start: int) -> Order | None:
             own = f"{own[: found.start()]} {own[found.end() :]}"
             break
     ref, last, whole = _reference(own)
+    if hours and left_over(unquoted(fold(own))):
+        return Order("doubt")
     return None if whole else Order("extend", ref=ref, last=last, hours=hours)
 
 

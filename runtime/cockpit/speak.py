@@ -117,7 +117,9 @@ class Speaker:
     def _budgets(self, row: ActionRow) -> tuple[Money | None, Money | None]:
         """(the platform's budget when it was judged, the one asked for), both as the ad account counts them."""
         campaign = (row.facts or {}).get("campaign") or {}
-        return money_of(campaign.get("native_budget")) or money_of(campaign.get("daily_budget")), money_of(row.args.get("daily_budget"))
+        return money_of(campaign.get("native_budget")) or money_of(campaign.get("daily_budget")), money_of(
+            row.args.get("daily_budget")
+        )
 
     def act(self, row: ActionRow) -> str:
         return self.words.find(f"act.{self._direction(row)}") or row.kind

@@ -213,3 +213,71 @@ def test_a_sentence_that_is_no_clear_order_changes_nothing(text: str) -> None:
 )
 def test_numbers_of_both_countries(text: str, value: str) -> None:
     assert number(text) == Decimal(value)
+
+
+NAME = "Cafeteira Automática Profissional"
+ACTS = {"pause", "resume", "budget", "stop_all", "stop_part"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"pause tudo menos a {NAME}", f"pause a {NAME} se o ROAS cair amanhã", f"retome a {NAME} amanhã", f"retome a {NAME} segunda-feira",
+        f"retome a {NAME} sexta", f"resume {NAME} on Monday", f"pare de pausar a {NAME}", f"stop raising {NAME}",
+        f"aumente em 5% o orçamento do {NAME} se vender", f"aumente o orçamento da {NAME} se vender em 5%", f"pause {NAME} unless it sells",
+        f"pause a {NAME} porque não vende, não, espera",
+    ],
+)  # fmt: skip
+def test_a_condition_an_exception_a_day_or_a_denial_is_no_plain_order(text: str) -> None:
+    assert parse(text).kind == "doubt"
+
+
+@pytest.mark.parametrize(
+    "text", ["pause 'Sold if loved'", "pause a Black Friday", "pause Cutting Board", "pause a Linha Até 50% off"]
+)
+def test_a_name_may_have_such_words(text: str) -> None:
+    assert parse(text).kind == "pause"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Reativar a Pia?", "Pausar a Pia?", "Resume Sink?", "Aumentar o orçamento da Pia em 15%?", "Pausar a Pia? 🙂", "Confirmado?", "sim?",
+     "confirma?", "confirm?", "yes ?"],
+)  # fmt: skip
+def test_a_question_is_neither_an_order_nor_a_yes(text: str) -> None:
+    assert parse(text).kind not in ACTS | {"confirm"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Pode pausar a Pia?", "pause"),
+        ("Could you please resume Sink?", "resume"),
+        ("você poderia aumentar a Pia em 10%?", "budget"),
+    ],
+)
+def test_a_polite_question_is_an_order(text: str, kind: str) -> None:
+    assert parse(text).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "percent"),
+    [
+        ("reduza o orçamento do Forno Combinado 10 GN para 90%", "-10"),
+        ("reduza o Forno para 80%", "-20"),
+        ("aumente o Forno para 110%", "10"),
+        ("raise Sink to 120%", "20"),
+        ("reduza o Forno em 10%", "-10"),
+    ],
+)
+def test_a_share_after_to_is_where_it_goes(text: str, percent: str) -> None:
+    command = parse(text)
+    assert (command.kind, command.percent) == ("budget", Decimal(percent))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["aumente a Pia para 90%", "raise Sink to 30%", "reduza a Pia para 110%", "reduza a Pia para 100%", "mude a Pia para 30%"],
+)
+def test_a_share_against_its_verb_is_asked_back(text: str) -> None:
+    assert parse(text).kind == "amount"

@@ -142,6 +142,33 @@ async def test_names_are_resolved_with_doubt_kept(name: str, found: set[str]) ->
     assert {row.id for row in resolve(name, rows)} == found
 
 
+OURS = ("Verão 2026", "Forno 20 GN", "Cafeteira US", "Cafeteira Automática Profissional", "Moedor de Café Pro")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Verão 2025", []),
+        ("Forno 10 GN", []),
+        ("Cafeteira BR", []),
+        ("tudo menos a Cafeteira Automática Profissional", []),
+        ("Cafeteira Automática Profissional amanhã", []),
+        ("Moedor de Café Pro se vender", []),
+        ("verao 2026", ["Verão 2026"]),
+        ("cafetera automatica", ["Cafeteira Automática Profissional"]),
+        ("Cafeteira Automático Profisional", ["Cafeteira Automática Profissional"]),
+        ("o moedor", ["Moedor de Café Pro"]),
+        ("cafeteira", ["Cafeteira US", "Cafeteira Automática Profissional"]),
+    ],
+)
+def test_no_word_of_a_name_is_left_out(name: str, found: list[str]) -> None:
+    rows = [
+        CampaignRow(id=f"c-{at}", name=own, platform="meta", status="active", daily_budget=None, ref="")
+        for at, own in enumerate(OURS)
+    ]
+    assert [row.name for row in resolve(name, rows)] == found
+
+
 # -- creative and research
 
 

@@ -168,3 +168,27 @@ def test_what_was_an_order_before_still_is(text: str, kind: str) -> None:
 @pytest.mark.parametrize("text", ["yes", "approve all", "undo 3f2a", "reject 3f2a because of stock", "extend it by 2 hours"])
 def test_english_orders_are_answered_in_english(text: str) -> None:
     assert parse(text).locale == "en"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rejeite 23a4, não, espera", "rejeite 3f2a - não, aprove", "reject 3f2a, no wait", "rejeite 3f2a, se o ROAS cair",
+        "rejeite 3f2a, mas só amanhã", "cancele 3f2a, exceto se vender", "rejeite 3f2a: se o ROAS cair", "rejeite 3f2a se cair",
+        "rejeite 3f2a, ou melhor, aprove", "rejeite 3f2a: engano, espera", "rejeite 3f2a porque acabou, não, espera",
+        "aprove tudo menos a Pia", "aprove tudo fora a Pia", "aprove 3f2a amanhã", "desfaça tudo menos a Pia", "bloqueie tudo menos a Pia",
+        "estenda 3f2a por 2 horas se vender",
+    ],
+)  # fmt: skip
+def test_a_correction_or_a_condition_is_no_reason_and_no_order(text: str) -> None:
+    command = parse(text)
+    assert (command.kind, command.order) == ("doubt", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("rejeite 3f2a, vende pouco", "vende pouco"), ("rejeite 3f2a: não temos estoque", "não temos estoque"), ("reprove a Pia por não vender", "não vender")],
+)  # fmt: skip
+def test_a_reason_still_is_one(text: str, reason: str) -> None:
+    order = parse(text).order
+    assert order is not None and (order.kind, order.reason) == ("reject", reason)

@@ -56,7 +56,9 @@ async def test_a_yes_counts_once_even_when_two_arrive_together(room: Room) -> No
     assert room.bench.ads.count("set_daily_budget") == 1
 
 
-@pytest.mark.parametrize("between", ["não", "no", "quanto gastamos hoje?", "sim, mas antes me diga o ROAS", "cancela"])
+@pytest.mark.parametrize(
+    "between", ["não", "no", "quanto gastamos hoje?", "sim, mas antes me diga o ROAS", "cancela", "Confirmado?", "confirm?"]
+)
 async def test_any_other_message_gives_the_question_up(room: Room, between: str) -> None:
     action_id = await room.asked()
     await room.says("aprove")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from knowledge.domain.money import Money
+from runtime.cockpit.cards import card
+from runtime.request_desk import RequestDesk, _before
 from tests.chat.room import PIA, Room, ids_in, said, words
 from tests.gate.house import ANA, RUI, VERA, brl, budget, pause, policy_with
 
@@ -398,3 +403,60 @@ async def test_a_no_says_what_refuses_and_not_what_only_asks(room: Room) -> None
     shown = await room.says(f"edite {action_id[:4]} para 400")
     refusal = shown.split(words("gate.preview_refuse"))[1]
     assert "50%" in refusal and "Aprove, edite ou rejeite" not in refusal
+
+
+@pytest.mark.parametrize(
+    "order",
+    [f"pause tudo menos a {PIA}", f"pause a {PIA} se o ROAS cair amanhã", f"pare de pausar a {PIA}", f"Pausar a {PIA}?",
+     f"stop raising {PIA}", f"Aumentar o orçamento da {PIA} em 5%?", f"reduza em 5% o orçamento da {PIA} se vender"],
+)  # fmt: skip
+async def test_what_is_no_plain_order_changes_nothing_and_is_told(room: Room, order: str) -> None:
+    await room.bench.running(amount="100")
+    assert words("chat.not_plain", "en" if order.startswith("stop") else "pt-BR") in await room.says(order)
+    assert (room.bench.ads.campaigns["x-pia-meta"].delivery, room.spends()) == ("active", "100.00")
+
+
+async def test_an_exception_or_a_correction_decides_nothing(room: Room) -> None:
+    ids = [await room.asked("130", "k1"), await room.asked("140", "k2", "faca-meta")]
+    for order in (f"aprove tudo menos a {PIA}", "sim", f"rejeite {ids[0][:4]}, não, espera"):
+        await room.says(order)
+    assert {await room.status(one) for one in ids} == {"waiting"} and await room.offers() == []
+
+
+@pytest.mark.parametrize(
+    "order", ["bloqueie essa campanha", "bloqueie o pedido", "trave a última", "bloqueie", "block it", "freeze this campaign"]
+)
+async def test_a_freeze_of_nothing_named_is_asked_back(room: Room, order: str) -> None:
+    assert await room.says(order) in (words("chat.which_campaign"), words("chat.which_campaign", "en"))
+    assert await room.bench.rows("select 1 from kill_switches") == []
+
+
+@pytest.mark.parametrize("order", ["bloqueie tudo", "block everything"])
+async def test_a_freeze_of_everything_stops_everything(room: Room, order: str) -> None:
+    await room.says(order)
+    assert await room.bench.rows("select scope from kill_switches") == [("all",)]
+
+
+async def test_a_share_to_go_to_is_no_share_to_take_off(room: Room) -> None:
+    await room.bench.running(amount="100")
+    await room.says(f"reduza o orçamento da {PIA} para 90%")
+    assert room.spends() == "90.00"
+
+
+async def test_a_scheduled_change_says_what_the_cockpits_card_says(room: Room) -> None:
+    room.bench.policy = policy_with(autonomy={"grace_minutes": 60}, daily_cap=brl("2000"), weekly_cap=brl("9000"))
+    room.house._policy = room.bench.policy
+    await room.bench.running(amount="100")
+    assert (await room.bench.submit(budget("110"), "k1")).status == "scheduled"
+    desk = RequestDesk(room.house, ANA, "pt-BR")
+    (row,) = await desk._reads().scheduled(9)
+    shown = card(desk._speaker(), row, room.house.policy())
+    assert f"{shown.worst_label}: {shown.worst}" in await room.says("faça agora") and "17,50" in shown.worst
+
+
+def test_the_budget_before_is_the_ad_accounts_own() -> None:
+    campaign = {"daily_budget": brl("57").model_dump(mode="json")}
+    row: Any = SimpleNamespace(facts={"campaign": campaign})
+    assert _before(row) == brl("57")
+    campaign["native_budget"] = Money.of("10", "USD").model_dump(mode="json")
+    assert _before(row) == Money.of("10", "USD")

@@ -292,18 +292,30 @@ def wanted_budget(current: Money, percent: str | None, amount: str | None, delta
     return current.times(factor, rounding=ROUND_HALF_UP)
 
 
+_SMALL_WORDS = "a o as os da de do das dos no na nos nas em campanha campaign the on in of for"
+_SMALL = frozenset(_SMALL_WORDS.split())
+_ALIKE = 0.8
+"""More than this two words must be alike to be one: a letter left out of five, not one put for another."""
+
+
 def _words(text: str) -> list[str]:
     bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
-    return [
-        w
-        for w in re.findall(r"[a-z0-9]+", bare)
-        if w not in {"a", "o", "da", "de", "do", "campanha", "campaign", "the", "no", "na", "on", "in"}
-    ]
+    return [w for w in re.findall(r"[a-z0-9]+", bare) if w not in _SMALL]
+
+
+def _likeness(wanted: str, words: Sequence[str]) -> float:
+    """How much the nearest of a name's words is like a wanted one. Numbers and abbreviations are like nothing but themselves."""
+    if wanted in words:
+        return 1.0
+    if len(wanted) <= 2 or any(c.isdigit() for c in wanted):
+        return 0.0
+    return max((SequenceMatcher(None, wanted, word).ratio() for word in words), default=0.0)
 
 
 def resolve(name: str, rows: Sequence[CampaignRow]) -> list[CampaignRow]:
-    """The campaigns a name may mean: an id, an exact name, all of its words, or a close spelling; several when in doubt.
-    A platform's name narrows down ("forno no tiktok")."""
+    """The campaigns a name may mean: an id, an exact name, all of its words, or a close spelling of each; several when in doubt.
+    A word that no name has is never left out: what it says ("menos", "amanhã", another year) would be lost. A platform's name narrows
+    down ("forno no tiktok")."""
     exact = [row for row in rows if name.strip() == row.id]
     if exact:
         return exact
@@ -320,6 +332,7 @@ def resolve(name: str, rows: Sequence[CampaignRow]) -> list[CampaignRow]:
     holding = [row for row in pool if set(core) <= set(_words(row.name)) | {row.platform}]
     if holding:
         return holding
-    scored = [(SequenceMatcher(None, " ".join(core), " ".join(_words(row.name))).ratio(), row) for row in pool]
+    likenesses = [([_likeness(word, [*_words(row.name), row.platform]) for word in core], row) for row in pool]
+    scored = [(sum(parts) / len(parts), row) for parts, row in likenesses if min(parts) > _ALIKE]
     best = max((score for score, _ in scored), default=0.0)
-    return [row for score, row in scored if score >= 0.72 and score >= best - 0.05]
+    return [row for score, row in scored if score >= best - 0.05]
