@@ -233,6 +233,10 @@ def _stop_all(told: Told, locale: Literal["pt-BR", "en"]) -> Command | None:
     return Command("stop_all", locale, reason=told.reason or after.strip(" \"'“”‘’"))
 
 
+_PERIOD = re.compile(r"(?: (?:n?est[ea]|dest[ea]|n[oa]|this|last|the) (?:mes|semana|week|month)(?: (?:passad[oa]|atual))?)+$")
+"""A stretch of time behind a name in a question. It is no part of the name, which must match word by word."""
+
+
 def _asked(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command:
     """What is asked for that changes nothing."""
     days = int(found[1]) if (found := _DAYS.search(low)) else None
@@ -253,7 +257,7 @@ def _asked(text: str, low: str, locale: Literal["pt-BR", "en"]) -> Command:
     if _SUMMARY.search(low):
         return Command("summary", locale)
     if _PERF.search(low) or _PERF_IS.search(bare):
-        bare_name = _DAYS.sub("", bare).strip()
+        bare_name = _PERIOD.sub("", _DAYS.sub("", bare).strip())
         match = _PERF_OF.search(bare_name) or (
             None if re.search(r"\b(?:o|the|our|nosso) (?:roas|roi|cpa|ctr|cvr)\b", bare) else _PERF_IS.search(bare_name)
         )
