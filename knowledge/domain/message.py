@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from knowledge.domain.chain import canonical
+from knowledge.domain.frozen import Frozen
 
 
-class Message(BaseModel):
+class Message(Frozen):
     """A message id ("guard.daily_cap") and its parameters. Words live in prompts/messages/<locale>.yaml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1)
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @cached_property
+    def text(self) -> str:
+        """`canonical(self)`, made once: the ledger, the record and open pages are told of the same one."""
+        return canonical(self)

@@ -105,6 +105,6 @@ def _checked(engine: Engine) -> None:
             raise InvalidatePoolError()
 
 
-def begin(engine: AsyncEngine) -> Errand:
+def begin(engine: AsyncEngine, *, reading: bool = False) -> Errand:
     """`engine.begin()` for errands of few statements, on the driver's own connection (runtime.db.drivers, runtime.db.wire)."""
-    return _DRIVERS[engine.sync_engine].begin()
+    return _DRIVERS[engine.sync_engine].begin(reading=reading)

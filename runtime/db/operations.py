@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
+from knowledge.domain.chain import Spelled
 from knowledge.domain.message import Message
 from runtime.db import wire
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, as_text, is_id, new_id
@@ -91,8 +92,9 @@ class LiveEvents(Repository):
         super().__init__(connection)
         self._held: list[tuple[str, Any, datetime]] = []
 
-    def publish(self, kind: str, payload: dict[str, Any], *, at: datetime) -> None:
-        """Tells open pages, once and only if the errand commits. Costs no round trip here: `flush` writes."""
+    def publish(self, kind: str, payload: dict[str, Any] | Spelled, *, at: datetime) -> None:
+        """Tells open pages, once and only if the errand commits. Costs no round trip here: `flush` writes. A payload may come as the
+        text it has in the record."""
         self._held.append((kind, payload, at))
 
     async def add(self, kind: str, payload: dict[str, Any], *, at: datetime) -> None:
@@ -105,7 +107,7 @@ class LiveEvents(Repository):
         """Writes what was published; the unit of work calls it last."""
         for kind, payload, at in self._held:
             values = {"at": at, "kind": kind, "payload": as_text(payload)}
-            await wire.do(self.connection, "insert into live_events (at, kind, payload) values (:at, :kind, :payload)", values)
+            await wire.later(self.connection, "insert into live_events (at, kind, payload) values (:at, :kind, :payload)", values)
         self._held.clear()
 
     async def after(self, last_id: int, *, limit: int = 500) -> list[LiveEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -11,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import CursorResult, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from knowledge.domain.chain import canonical
+from knowledge.domain.chain import Spelled, canonical
 from knowledge.domain.money import Money
 from runtime.db import wire
 
@@ -55,8 +56,8 @@ def as_json(value: Any) -> Jsonb:
 
 def as_text(value: Any) -> str:
     """`as_json` as the text of it, for statements that take one."""
-    text = canonical(to_jsonable_python(value))
-    return text if "\\u0000" not in text else canonical(_clean(to_jsonable_python(value)))
+    text = value.text if isinstance(value, Spelled) else canonical(to_jsonable_python(value))
+    return text if "\\u0000" not in text else canonical(_clean(json.loads(text)))
 
 
 class Repository:

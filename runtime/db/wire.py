@@ -41,9 +41,10 @@ def _driver(conn: AsyncConnection) -> Any:
 
 
 async def _run(conn: Errand, sql: str, values: Mapping[str, Any]) -> AsyncCursor[Row]:
-    cursor: AsyncCursor[Row] = conn.asking if isinstance(conn, Driver) else _driver(conn).cursor(row_factory=dict_row)
     try:
-        return await cursor.execute(spelled(sql), values)
+        if isinstance(conn, Driver):
+            return await conn.ask(spelled(sql), values)
+        return await _driver(conn).cursor(row_factory=dict_row).execute(spelled(sql), values)
     except Error as error:  # told as everywhere else in the house, so that callers know one kind of database error
         raise DBAPIError.instance(sql, values, error, Error) from error
 
@@ -61,3 +62,13 @@ async def one(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> Row |
 async def do(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> int:
     """Executes and returns the number of rows touched."""
     return (await _run(conn, sql, values)).rowcount
+
+
+async def later(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> None:
+    """Executes before the errand's next statement or its end, in the same journey: for what has no answer to wait for. A journey costs
+    the processor as much as the statement, and as much time as the database is far away. Where the connection is SQLAlchemy's, at
+    once."""
+    if isinstance(conn, Driver):
+        conn.later(spelled(sql), values)
+    else:
+        await _run(conn, sql, values)
