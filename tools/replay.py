@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from knowledge.domain.action import Action, parse_action
-from knowledge.domain.chain import canonical, first_difference, judgement_hash, sha256
+from knowledge.domain.chain import canonical, first_difference, is_judgement_hash, sha256
 from knowledge.domain.decision import CampaignFigures, DecisionDocument, build_document
 from knowledge.domain.facts import Facts
 from knowledge.domain.policy import Policy
@@ -169,8 +169,8 @@ def problem_of(kept: Judgement) -> Problem | None:
         return "judgement_missing"
     told = _told(kept.payload_text)
     version, policy_hash, law = kept.policy_version or "", kept.policy_hash or "", kept.law or ""
-    own = judgement_hash(kept.action_id, version, policy_hash, law, kept.facts_text, kept.verdict_text)
-    if told.get("judgement") != kept.digest or own != kept.digest:
+    own = is_judgement_hash(kept.digest, kept.action_id, version, policy_hash, law, kept.facts_text, kept.verdict_text)
+    if told.get("judgement") != kept.digest or not own:
         return "record_changed"
     if kept.policy_text is None:
         return "policy_missing"

@@ -74,7 +74,16 @@ def judgement_hash(
     action_id: str, policy_version: str, policy_hash: str, law: str, facts_text: str, verdict_text: str
 ) -> str:  # fmt: skip
     """What the audit row of a judgement says of it: facts, verdict and law cannot be changed afterwards without breaking the chain."""
-    return sha256(canonical([action_id, policy_version, policy_hash, law, facts_text, verdict_text]))
+    return sha256(canonical([action_id, policy_version, policy_hash, law, sha256(facts_text), sha256(verdict_text)]))
+
+
+def is_judgement_hash(
+    digest: str, action_id: str, policy_version: str, policy_hash: str, law: str, facts_text: str, verdict_text: str
+) -> bool:
+    """Whether a digest is of these texts: as they are hashed today, or whole inside the list, as rows from before 28 November 2026 have
+    it (spelling some ten thousand characters anew took a tenth of a judgement)."""
+    parts = action_id, policy_version, policy_hash, law, facts_text, verdict_text
+    return digest in (judgement_hash(*parts), sha256(canonical(parts)))
 
 
 @dataclass(frozen=True)
