@@ -35,8 +35,11 @@ class _Action(Frozen):
         return canonical(self)
 
     def fingerprint(self) -> str:
-        """sha256 over the canonical JSON: an approval is bound to exactly these arguments."""
-        return hashlib.sha256(json.dumps(self.args(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        """sha256 over the canonical JSON in ASCII: an approval is bound to exactly these arguments."""
+        text = self.spelled
+        if not text.isascii():
+            text = json.dumps(self.args(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Creative(BaseModel):

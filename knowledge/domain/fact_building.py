@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from knowledge.domain.action import PauseCampaign, Platform, PublishCampaign, ResumeCampaign, SetBudget
-from knowledge.domain.campaign import PlatformCampaign
+from knowledge.domain.campaign import Delivery, PlatformCampaign
 from knowledge.domain.clock import Day, day_bounds, days_between, week_bounds
 from knowledge.domain.fact_currency import Converter
 from knowledge.domain.facts import (
@@ -71,24 +71,41 @@ class Windows:
         """`guardrails` give the lengths of the sliding window and of a rejection's memory; their defaults without them."""
         days = guardrails.financial.cumulative_days if guardrails else 7
         memory = guardrails.quality.rejection_memory_hours if guardrails else 72
-        day_start, day_end = day_bounds(now, zone)
-        week_start, week_end = week_bounds(now, zone)
-        today = now.astimezone(ZoneInfo(zone)).date()
-        monday = week_start.astimezone(ZoneInfo(zone)).date()
+        local = now.astimezone(ZoneInfo(zone))
+        week = _week(local.date(), local.fold, zone)
         return cls(
             now,
-            today,
-            monday,
-            day_start,
-            day_end,
-            week_end,
+            week.today,
+            week.monday,
+            week.day_start,
+            week.day_end,
+            week.week_end,
             now - timedelta(hours=24),
-            today - timedelta(days=7),
+            week.today - timedelta(days=7),
             now - timedelta(days=days),
             now - timedelta(hours=memory),
             now - RAISE_MEMORY,
-            days_between(monday, today, zone),
+            week.past,
         )
+
+
+class _Week(NamedTuple):
+    today: date
+    monday: date
+    day_start: datetime
+    day_end: datetime
+    week_end: datetime
+    past: tuple[Day, ...]
+
+
+@lru_cache(maxsize=64)
+def _week(today: date, fold: int, zone: str) -> _Week:
+    """The bounds of a local day and of its week: the same for every judgement of the day."""
+    noon = datetime(today.year, today.month, today.day, 12, tzinfo=ZoneInfo(zone), fold=fold)
+    day_start, day_end = day_bounds(noon, zone)
+    week_start, week_end = week_bounds(noon, zone)
+    monday = week_start.astimezone(ZoneInfo(zone)).date()
+    return _Week(today, monday, day_start, day_end, week_end, days_between(monday, today, zone))
 
 
 @dataclass(frozen=True)
@@ -157,11 +174,10 @@ def campaign_facts(
         unread=exchange.rows(rows.unread),
     )  # fmt: skip
     fresh = {(p.platform, p.external_id): p for p in platform or ()}
-    if any([p.daily_budget is not None and p.daily_budget.currency != currency for p in platform or ()]):
+    if any([p.daily_budget is not None and p.daily_budget.currency != currency for p in fresh.values()]):
         fresh = {where: exchange.campaign(p) for where, p in fresh.items()}
     exposures: list[Exposure] = []
     target: CampaignFacts | None = None
-    known: set[tuple[str, str]] = set()
     spent = {(r["platform"], r["external_id"]): r for r in rows.spent}
     moves: dict[str, list[Row]] = {}
     for move in rows.moves:
@@ -170,8 +186,17 @@ def campaign_facts(
     for as_kept, row in zip(native, rows.campaigns, strict=True):
         ident, name = row["id"], row["platform"]
         where = name, row["external_id"]
-        known.add(where)
-        read_of = fresh.get(where)
+        read_of, of_week = fresh.pop(where, None), spent.pop(where, None) if spent else None
+        said: _Said | None = None
+        if read_of is not None:
+            amount = read_of.daily_budget
+            said = (read_of.delivery, None, None) if amount is None else (read_of.delivery, amount.minor, amount.currency)
+        # What makes its exposure besides its row: the platform's word, and what it spent in this week before today.
+        of = said, 0 if of_week is None else int(of_week["before"]), currency
+        still = read_of is not None and ident != target_id and ident not in moves
+        if still and (before := _SEEN.get(ident)) is not None and before[0] == of and before[1] == row:
+            exposures.append(before[2])
+            continue
         if row["currency"] != currency or row["daily_budget_minor"] is None:
             unreadable.append(f"{ident}.currency")
             if ident == target_id and row["daily_budget_minor"] is not None:
@@ -180,22 +205,24 @@ def campaign_facts(
             continue
         if read_of is None and name in whole and row["status"] in RUNNING:
             doubted(name).append(f"{name}.{row['external_id']}")
-        exposures.append(_exposure(row, read_of, currency, spent.get(where), moves.get(ident, ())))
+        exposures.append(_exposure(row, *of, moves.get(ident, ())))
+        if still:
+            if len(_SEEN) >= _MANY:
+                _SEEN.clear()
+            _SEEN[ident] = of, row, exposures[-1]
         if ident == target_id:
             target = _target(row, read_of, policy)
             if as_kept["currency"] != currency:
-                said = next((p.daily_budget for p in platform or () if (p.platform, p.external_id) == where), None)
+                named = next((p.daily_budget for p in platform or () if (p.platform, p.external_id) == where), None)
                 kept = Money(minor=as_kept["daily_budget_minor"], currency=as_kept["currency"])
-                target = target.model_copy(update={"native_budget": said or kept})
+                target = target.model_copy(update={"native_budget": named or kept})
             if platform is not None and read_of is None:
                 unreadable.append(f"{row['platform']}.{row['external_id']}")
     # Somebody else's campaigns in the same ad account spend the same money.
-    for name, external_id in sorted(fresh.keys() - known):
-        campaign = fresh[name, external_id]
+    for (name, external_id), campaign in sorted(fresh.items()):
         if campaign.delivery not in LIVE:
             continue
-        known.add((name, external_id))
-        of_week = spent.get((name, external_id))
+        of_week = spent.pop((name, external_id), None)
         if campaign.daily_budget is None or campaign.daily_budget.currency != policy.currency:
             doubted(campaign.platform).append(f"{name}.{external_id}.daily_budget")
             continue
@@ -211,8 +238,7 @@ def campaign_facts(
             )
         )
     # What is gone or stopped and not ours has spent all the same.
-    for name, external_id in sorted(spent.keys() - known):
-        of_week = spent[name, external_id]
+    for (name, external_id), of_week in sorted(spent.items()):
         if not (of_week["today"] or of_week["before"]):
             continue
         exposures.append(
@@ -343,54 +369,40 @@ def _began_running(moves: Sequence[Row]) -> bool | None:
     return done[0] == "campaign.pause" if done else None
 
 
-def _exposure(row: Row, read_of: PlatformCampaign | None, currency: str, of_week: Row | None, moves: Sequence[Row]) -> Exposure:
-    """Written for hundreds of rows a pass: plain numbers only, and `_exposed` for what is the same as before."""
+_Said = tuple[Delivery, int | None, str | None]
+"""What a platform says of a campaign: its delivery, and the daily budget where it names one."""
+_SEEN: dict[str, tuple[tuple[_Said | None, int, str], Row, Exposure]] = {}
+"""Most campaigns are the same from one pass to the next, and there may be hundreds: by id, what each was made of when it was last
+looked at, and its exposure. Of those alone that nothing was doubted about."""
+_MANY = 8192
+
+
+def _exposure(row: Row, said: _Said | None, week: int, currency: str, moves: Sequence[Row]) -> Exposure:
+    """Of a campaign's row, what its platform says (None: it was not read, or does not know it), what it spent in this week before today,
+    and its changes of today."""
     ledger: int = row["daily_budget_minor"]
-    seen = read_of.daily_budget if read_of is not None else None
-    budget, budget_currency = (ledger, row["currency"]) if seen is None else (seen.minor, seen.currency)
-    status, delivery = row["status"], row["delivery"]
-    meant, live = status in RUNNING, delivery in LIVE
+    running, budget, budget_currency = said or (None, None, None)
+    if budget is None or budget_currency is None:
+        budget, budget_currency = ledger, row["currency"]
+    meant, live, first = row["status"] in RUNNING, row["delivery"] in LIVE, row.get("day_from_minor")
     began = _began_running(moves) if moves else None
-    first = row.get("day_from_minor")
     if not (meant and live if began is None else began):
         start = 0  # it did not run then
     elif first is not None:
         start = int(first)
     else:  # a first change without a budget before it is the launch
         start = ledger if row.get("day_to_minor") is None else 0
-    highest = int(row["highest_today"])
-    return _exposed(
-        row["id"],
-        row["platform"],
-        # Of a platform that was not read: what we mean to run, and what was last seen running although we did not mean it to.
-        meant or live if read_of is None else read_of.delivery in LIVE,
-        budget,
-        budget_currency,
-        highest if highest > budget and highest > ledger else budget if budget > ledger else ledger,
-        int(row["spent_today"]),
-        int(of_week["before"]) if of_week else 0,
-        start,
-        bool(moves),
-        currency,
-    )
-
-
-@lru_cache(maxsize=4096)
-def _exposed(
-    campaign_id: str, platform: Platform, delivering: bool, budget: int, budget_currency: str, highest: int, spent: int, week: int,
-    start: int, touched: bool, currency: str,
-) -> Exposure:  # fmt: skip
-    """Most campaigns are the same from one pass to the next: each of their states is built, checked and spelled once."""
     return Exposure(
-        campaign_id=campaign_id,
-        platform=platform,
-        delivering=delivering,
+        campaign_id=row["id"],
+        platform=row["platform"],
+        # Of a platform that was not read: what we mean to run, and what was last seen running although we did not mean it to.
+        delivering=meant or live if running is None else running in LIVE,
         daily_budget=_amount(budget, budget_currency),
-        highest_today=_amount(highest, currency),
-        spent_today=_amount(spent, currency),
+        highest_today=_amount(max(int(row["highest_today"]), budget, ledger), currency),
+        spent_today=_amount(int(row["spent_today"]), currency),
         spent_week=_amount(week, currency),
         start_of_day=_amount(start, currency),
-        touched_today=touched,
+        touched_today=bool(moves),
     )
 
 

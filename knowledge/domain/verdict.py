@@ -59,7 +59,7 @@ class Verdict(Frozen):
         """`canonical(self)`, made once."""
         return canonical({"answer": self.answer, "findings": self.told, "policy_version": self.policy_version})
 
-    @property
+    @cached_property
     def reasons(self) -> tuple[Finding, ...]:
         """The findings that made the answer worse than allow."""
         return tuple(f for f in self.findings if f.answer != "allow")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import get_args
 
 from knowledge.domain.action import Action, Platform, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.facts import BudgetFacts, Exposure, Facts
@@ -48,14 +49,31 @@ class Outlook:
     assumed: tuple[int, int, int] = (0, 0, 0)
 
 
+@dataclass
+class _Sum:
+    """Worst of today and plain budgets of some campaigns, minor units."""
+
+    day: int = 0
+    later: int = 0
+
+    def span(self, spent: int, days: int) -> Span:
+        """The week with what was `spent` before today and `days` to come after it."""
+        return Span(self.day, spent + self.day, spent + self.day + self.later * days)
+
+
+_PLATFORMS: tuple[Platform, ...] = get_args(Platform)
+
+
 class _Claims:
-    """(platform, worst today, plain budget) per campaign, in minor units; the largest claim on a campaign counts."""
+    """(platform, worst today, plain budget) per campaign, in minor units; the largest claim on a campaign counts. Summed as they come:
+    a dozen rules ask for the sums, and there may be hundreds of campaigns."""
 
     def __init__(self, policy: Policy) -> None:
         self.currency = policy.currency
-        self.ratios = {name: policy.multiplier(name).as_integer_ratio() for name in ("meta", "tiktok", "google", "linkedin")}
+        self.ratios: dict[Platform, tuple[int, int]] = {name: policy.multiplier(name).as_integer_ratio() for name in _PLATFORMS}
         self.rows: dict[str, tuple[Platform, int, int]] = {}
         self.spent: dict[Platform, int] = {}
+        self.sums: dict[Platform, _Sum] = {name: _Sum() for name in self.ratios}
 
     def minor(self, amount: Money) -> int:
         if amount.currency != self.currency:
@@ -68,10 +86,14 @@ class _Claims:
         old = self.rows.get(campaign_id)
         if old is not None:
             today, running = max(today, old[1]), max(running, old[2])
+            before = self.sums[old[0]]
+            before.day, before.later = before.day - old[1], before.later - old[2]
         self.rows[campaign_id] = (platform, today, running)
+        total = self.sums[platform]
+        total.day, total.later = total.day + today, total.later + running
 
     def expose(self, exposures: Iterable[Exposure]) -> None:
-        rows, sums, ratios, own = self.rows, self.spent, self.ratios, self.currency
+        rows, sums, totals, ratios, own = self.rows, self.spent, self.sums, self.ratios, self.currency
         for exposure in exposures:
             currency, running, highest, spent, _ = exposure.minor
             if currency != own:
@@ -83,7 +105,12 @@ class _Claims:
                 continue
             over, by = ratios[platform]
             worst = -(-highest * over // by)
-            rows[campaign_id] = (platform, worst if worst > spent else spent, running)
+            if spent > worst:
+                worst = spent
+            rows[campaign_id] = (platform, worst, running)
+            total = totals[platform]
+            total.day += worst
+            total.later += running
 
     def done(self, action: Action, budget_now: Money | None) -> None:
         """The action as if it were done; `budget_now` is the campaign's budget for a resume (which carries no amount)."""
@@ -91,6 +118,16 @@ class _Claims:
         if isinstance(action, PublishCampaign | SetBudget | ResumeCampaign) and amount is not None:
             minor = self.minor(amount)
             self.add(action.campaign_id, action.platform, minor, minor, 0)
+
+    def all(self) -> _Sum:
+        """Of the whole workspace."""
+        totals = self.sums.values()
+        return _Sum(sum([t.day for t in totals]), sum([t.later for t in totals]))
+
+    def of(self, campaign_id: str | None) -> _Sum:
+        """Of one campaign."""
+        row = self.rows.get(campaign_id) if campaign_id is not None else None
+        return _Sum() if row is None else _Sum(row[1], row[2])
 
 
 def _claims(facts: BudgetFacts, policy: Policy) -> _Claims:
@@ -139,13 +176,11 @@ def _outlook(action: Action, facts: Facts, policy: Policy) -> Outlook | None:
     spent_own = None if measured is None else measured + assumed[2]
 
     def spans() -> tuple[Span, Span | None, Span | None]:
-        rows = claims.rows.values()
-        there = [row for row in rows if row[0] == platform]
-        mine = [claims.rows[own_id]] if own_id in claims.rows else []
+        there = claims.sums.get(platform) if platform is not None else None
         return (
-            _span(rows, spent_all, days),
-            None if spent_platform is None else _span(there, spent_platform, days),
-            None if spent_own is None else _span(mine, spent_own, days),
+            claims.all().span(spent_all, days),
+            None if spent_platform is None else (there or _Sum()).span(spent_platform, days),
+            None if spent_own is None else claims.of(own_id).span(spent_own, days),
         )
 
     before = spans()
@@ -153,14 +188,6 @@ def _outlook(action: Action, facts: Facts, policy: Policy) -> Outlook | None:
     after = spans()
     today, there = sum(claims.spent.values()), claims.spent.get(platform, 0) if platform else 0
     return Outlook(before[0], after[0], before[1], after[1], before[2], after[2], today, there, assumed)
-
-
-def _span(rows: Iterable[tuple[Platform, int, int]], spent: int, days: int) -> Span:
-    day = later = 0
-    for row in rows:
-        day += row[1]
-        later += row[2]
-    return Span(day, spent + day, spent + day + later * days)
 
 
 def week_answer(after: Span, cap: int, *, lowers: bool) -> Answer:
@@ -177,5 +204,4 @@ def worst_today(action: Action | None, facts: Facts, policy: Policy) -> Money | 
     if action is not None:
         found = outlook(action, facts, policy)
         return None if found is None else Money(minor=found.after.day, currency=policy.currency)
-    rows = _claims(facts.budget, policy).rows.values()
-    return Money(minor=sum(row[1] for row in rows), currency=policy.currency)
+    return Money(minor=_claims(facts.budget, policy).all().day, currency=policy.currency)

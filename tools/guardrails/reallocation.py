@@ -16,28 +16,36 @@ from tools.guardrails.rule import Rule, amount, by_person, finding
 
 def moved(facts: BudgetFacts, campaign_id: str, budget: int) -> tuple[int, int, int]:
     """(moved since the day began, the same with the campaign at this budget, total budget in force when it began), minor units."""
-    figures = [(e.campaign_id, e.minor) for e in facts.exposures]
-    after = {name: minor.running for name, minor in figures}
-    before = {name: minor.began for name, minor in figures if minor.began is not None}
-    for held in facts.reservations:
-        if held.campaign_id not in after:  # a publication on its way
-            before[held.campaign_id] = 0
-        after[held.campaign_id] = held.daily_budget.minor
-    now = _of_both(after, before)
-    after[campaign_id] = budget
-    return now, _of_both(after, before), sum(before.values())
-
-
-def _of_both(after: dict[str, int], before: dict[str, int]) -> int:
-    """The smaller of all cuts and all raises."""
-    raised = cut = 0
-    for name, start in before.items():
-        difference = after[name] - start
-        if difference > 0:
-            raised += difference
+    held = {r.campaign_id: r.daily_budget.minor for r in facts.reservations}
+    raised = cut = total = own = 0
+    start: int | None = None
+    for exposure in facts.exposures:
+        figures = exposure.minor
+        began, after = figures.began, figures.running
+        if held:
+            after = held.pop(exposure.campaign_id, after)
+        if began is None:
+            continue
+        total += began
+        if exposure.campaign_id == campaign_id:
+            start, own = began, after
+        elif after > began:
+            raised += after - began
         else:
-            cut -= difference
-    return min(raised, cut)
+            cut += began - after
+    for name, after in held.items():  # publications on their way
+        if name == campaign_id:
+            start, own = 0, after
+        else:
+            raised += after
+    if start is None:
+        return min(raised, cut), min(raised, cut), total
+    return _of_both(raised, cut, own - start), _of_both(raised, cut, budget - start), total
+
+
+def _of_both(raised: int, cut: int, own: int) -> int:
+    """The smaller of all raises and all cuts, the campaign's own change among them."""
+    return min(raised + max(own, 0), cut + max(-own, 0))
 
 
 def _judge(action: SetBudget | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:

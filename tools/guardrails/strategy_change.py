@@ -18,24 +18,30 @@ def _judge(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts, pol
     limit, pause_limit, least = money.strategy_touch_share, money.strategy_pause_share, money.strategy_min_campaigns
     if books is None:
         return finding("strategy_change", "refuse", touched=None, paused=None, limit=limit, pause_limit=pause_limit, campaigns=None)
-    running = [e for e in books.exposures if e.minor.began]
-    touched = [e for e in running if e.touched_today or e.campaign_id == action.campaign_id]
-    stopped = [
-        e for e in running
-        if (not e.delivering and e.touched_today) or (isinstance(action, PauseCampaign) and e.campaign_id == action.campaign_id)
-    ]  # fmt: skip
-    total = sum(e.minor.began or 0 for e in running)
-    paused = sum(e.minor.began or 0 for e in stopped)
-    touched_share = Decimal(len(touched)) / len(running) if running else Decimal(0)
+    stops = isinstance(action, PauseCampaign)
+    running = touched = stopped = total = paused = 0
+    for exposure in books.exposures:
+        began = exposure.minor.began
+        if not began:
+            continue
+        own = exposure.campaign_id == action.campaign_id
+        running += 1
+        total += began
+        if own or exposure.touched_today:
+            touched += 1
+            if (stops and own) or (exposure.touched_today and not exposure.delivering):
+                stopped += 1
+                paused += began
+    touched_share = Decimal(touched) / running if running else Decimal(0)
     paused_share = Decimal(paused) / total if total else Decimal(0)
-    many = len(touched) >= least and touched_share > limit
-    large = len(stopped) >= least and paused_share > pause_limit
+    many = touched >= least and touched_share > limit
+    large = stopped >= least and paused_share > pause_limit
     # A person who changes many campaigns is the decision that this rule asks for.
     free = by_person(facts) or emergency(action, facts) or rollback.takes_back(action, facts, policy)
     answer = "ask" if (many or large) and not free else "allow"
     return finding(
         "strategy_change", answer, touched=touched_share, paused=paused_share, limit=limit, pause_limit=pause_limit,
-        campaigns=len(touched),
+        campaigns=touched,
     )  # fmt: skip
 
 
