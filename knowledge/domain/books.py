@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -142,11 +142,19 @@ class Refs(_Record):
     deal_id: str | None = None
 
 
+class Clearance(NamedTuple):
+    """What is looked at immediately before every byte leaves: the kill switches in force, and whether the attempt may write."""
+
+    kills: tuple[KillSwitch, ...]
+    held: bool
+
+
 class GateTx(Protocol):
     """One transaction. Everything done in it is kept together or not at all."""
 
-    async def lock_budget(self, workspace: str) -> None:
-        """Waits for the workspace's budget: from here to the commit nobody else judges or reserves spend."""
+    async def lock_budget(self, workspace: str, *, soon: bool = False) -> None:
+        """Waits for the workspace's budget: from here to the commit nobody else judges or reserves spend. `soon`: before the next
+        statement, for who looks at no clock in between."""
         ...
 
     async def action_by_key(self, key: str) -> ActionRecord | None: ...
@@ -173,8 +181,8 @@ class GateTx(Protocol):
         """
         ...
 
-    async def may_write(self, action_id: str, executor: str, attempts: int) -> bool:
-        """Whether this attempt still has the action, and no stop of its campaign was decided after a start. Read before every byte."""
+    async def clearance(self, action_id: str, executor: str, attempts: int) -> Clearance:
+        """The kill switches, and whether this attempt still has the action and no stop of its campaign was decided after a start."""
         ...
 
     async def starting(self, campaign_id: str) -> bool:
@@ -290,3 +298,6 @@ class GateBooks(Protocol):
     """Where transactions come from."""
 
     def transaction(self) -> AbstractAsyncContextManager[GateTx]: ...
+    def reading(self) -> AbstractAsyncContextManager[GateTx]:
+        """For questions alone: nothing may be written or locked, and each question sees what is committed when it is asked."""
+        ...

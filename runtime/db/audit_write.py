@@ -25,7 +25,7 @@ async def append(
     judged: Judged | None = None,
 ) -> None:
     """Appends a row, and with it the judgement that it tells of. Holds the log's lock until the transaction ends."""
-    await wire.do(conn, "select pg_advisory_xact_lock(hashtextextended('audit', 0))")
+    await wire.later(conn, "select pg_advisory_xact_lock(hashtextextended('audit', 0))")
     last = await wire.one(conn, "select seq, hash from audit_log order by seq desc limit 1")
     seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, "")
     more: dict[str, Any] = {}
@@ -53,4 +53,4 @@ async def append(
         "hash": chain_hash(prev, seq, at, kind, actor, action_id, body),
     }
     statement = f"with told as ({_ROW}) {_JUDGEMENT}" if judged is not None else _ROW
-    await wire.do(conn, statement, values | more)
+    await wire.later(conn, statement, values | more)

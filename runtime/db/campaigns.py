@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from sqlalchemy import RowMapping
 
 from knowledge.domain.action import Platform, PublishCampaign
 from knowledge.domain.campaign import AdObject, CampaignStatus, Delivery, PlatformCampaign, PublishedCampaign
+from knowledge.domain.ids import derived
 from knowledge.domain.money import Money
 from runtime.db.repository import DEFAULT_WORKSPACE, Repository, as_json, money, new_id
 
@@ -182,7 +182,7 @@ class Campaigns(Repository):
                    where platform = :platform and external_id = :external and (synced_at is null or synced_at <= :read)
                      and currency = :currency and daily_budget_minor <> cast(:budget as bigint)
                    on conflict (id) do nothing""",
-                mark=uuid.uuid5(uuid.NAMESPACE_URL, f"budget-seen:{seen.platform}:{seen.external_id}:{seen.read_at.isoformat()}"),
+                mark=derived(f"budget-seen:{seen.platform}:{seen.external_id}:{seen.read_at.isoformat()}"),
                 budget=budget.minor, currency=budget.currency, read=seen.read_at, platform=seen.platform, external=seen.external_id,
             )  # fmt: skip
         return await self.once(
@@ -201,7 +201,7 @@ class Campaigns(Repository):
                  daily_budget_minor, launch_budget_minor, created_at, synced_at)
                values (:id, :workspace, :platform, :name, :external, :status, :delivery, :currency, :budget, :budget, :at, :at)
                on conflict (platform, external_id) do nothing""",
-            id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{seen.platform}:{seen.external_id}")), workspace=workspace,
+            id=derived(f"{seen.platform}:{seen.external_id}"), workspace=workspace,
             platform=seen.platform, name=seen.name, external=seen.external_id, delivery=seen.delivery,
             status="active" if seen.delivery in ("active", "in_review", "with_issues") else "paused", at=seen.read_at,
             currency=None if budget is None else budget.currency, budget=None if budget is None else budget.minor,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.domain.action import PauseCampaign
 from knowledge.domain.clock import day_bounds
-from knowledge.domain.facts import BudgetFacts, Facts
+from knowledge.domain.facts import BudgetFacts
 from knowledge.domain.money import Money
 from runtime.db import gate_facts
 from runtime.db.action_reads import ActionReads
@@ -131,9 +131,8 @@ class CockpitReads(ActionReads):
         """
         nobody = PauseCampaign(workspace=self._policy.workspace, platform="meta", campaign_id="-")
         async with self._engine.connect() as connection:
-            facts = await gate_facts.complete(
-                connection, Facts(now=now, proposer="system:cockpit"), nobody, None, self._policy, None
-            )  # fmt: skip
+            question = gate_facts.Question(nobody, "system:cockpit", None, self._policy, now, None)
+            facts = await gate_facts.answer(connection, question, None)
         return None if facts.unreadable else facts.budget
 
     async def counts(self, now: datetime) -> Counts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from knowledge.domain.action import (
     UpsertPerson,
 )
 from knowledge.domain.books import ActionRecord
+from knowledge.domain.ids import derived
 from knowledge.domain.money import Money
 from runtime.db import grants, wire
 
@@ -44,7 +44,7 @@ async def apply(conn: wire.Errand, record: ActionRecord, result: dict[str, Any],
             await _sent(conn, record, action, result, now)
         case MirrorToDesk():
             await _desk(conn, action.conversation_id, result)
-            await wire.do(
+            await wire.later(
                 conn,
                 "update messages set desk_message_id = :desk where id = :id",
                 {"desk": result["desk_message_id"], "id": action.message_id},
@@ -66,7 +66,7 @@ async def _published(
     shown = Money.model_validate(campaign["daily_budget"]) if campaign["daily_budget"] else action.daily_budget
     ordered = action.daily_budget if shown.currency == action.daily_budget.currency else shown
     budget = ordered.model_dump()
-    await wire.do(
+    await wire.later(
         conn,
         "insert into campaigns (id, workspace, platform, product_id, name, key, external_id, status, delivery, currency,"
         " daily_budget_minor, launch_budget_minor, created_at, launched_at, last_change_at, synced_at)"
@@ -94,15 +94,15 @@ async def _published(
     if shown != ordered:
         # Found again after its answer was lost, and changed by somebody meanwhile: it was in force as it was ordered all the same.
         await _seen(conn, record, action.campaign_id, shown, now)
-        await wire.do(
+        await wire.later(
             conn,
             "update campaigns set daily_budget_minor = :minor where id = :id",
             {"minor": shown.minor, "id": action.campaign_id},
         )
-    sets: dict[str, uuid.UUID] = {}
+    sets: dict[str, str] = {}
     for level, table in (("ad_set", "ad_sets"), ("ad", "ads")):
         for item in (o for o in result["objects"] if o["level"] == level):
-            own = uuid.uuid5(uuid.NAMESPACE_URL, f"{action.platform}:{level}:{item['external_id']}")
+            own = derived(f"{action.platform}:{level}:{item['external_id']}")
             columns = {
                 "id": own,
                 "campaign_id": action.campaign_id,
@@ -118,7 +118,7 @@ async def _published(
             else:
                 columns["ad_set_id"] = sets.get(item["parent_external_id"])
                 extra_names, extra_values = ", ad_set_id", ", :ad_set_id"
-            await wire.do(
+            await wire.later(
                 conn,
                 f"insert into {table} (id, campaign_id, platform, external_id, name, status, delivery, created_at, synced_at{extra_names})"
                 f" values (:id, :campaign_id, :platform, :external_id, :name, 'testing', :delivery, :now, :now{extra_values})"
@@ -130,12 +130,12 @@ async def _published(
 async def _change(
     conn: wire.Errand, record: ActionRecord, campaign_id: str, before: int | None, after: dict[str, Any], now: datetime
 ) -> None:
-    await wire.do(
+    await wire.later(
         conn,
         "insert into budget_changes (id, campaign_id, action_id, from_minor, to_minor, currency, at, reason)"
         " values (:id, :campaign_id, :action_id, :before, :after, :currency, :now, :reason) on conflict (id) do nothing",
         {
-            "id": uuid.uuid5(uuid.NAMESPACE_URL, f"budget-change:{record.id}"),
+            "id": record.id,
             "campaign_id": campaign_id,
             "action_id": record.id,
             "before": before,
@@ -150,8 +150,8 @@ async def _change(
 async def _seen(conn: wire.Errand, record: ActionRecord, campaign_id: str, seen: Money | None, now: datetime) -> None:
     """A budget that the platform showed and our ledger did not know: somebody set it by hand. It counts among the day's budgets."""
     if seen is not None:
-        mark = uuid.uuid5(uuid.NAMESPACE_URL, f"budget-seen:{record.id}")
-        await wire.do(conn, SEEN, {"mark": mark, "id": campaign_id, "minor": seen.minor, "currency": seen.currency, "now": now})
+        mark = derived(f"budget-seen:{record.id}")
+        await wire.later(conn, SEEN, {"mark": mark, "id": campaign_id, "minor": seen.minor, "currency": seen.currency, "now": now})
 
 
 SEEN = (
@@ -165,13 +165,19 @@ SEEN = (
 async def _overtaken(conn: wire.Errand, record: ActionRecord, campaign_id: str, kinds: list[str]) -> bool:
     """Whether an action of such a kind is, or was since this attempt began, at work on the campaign: then what was read back beside
     our own change may be from before it, and is not taken for the world's."""
-    found = await wire.one(
-        conn,
-        "select 1 from actions where campaign_id = :campaign and kind = any(:kinds) and id <> :own"
-        " and (status = 'executing' or closed_at >= :began) limit 1",
-        {"campaign": campaign_id, "kinds": kinds, "own": record.id, "began": record.execution_started_at or record.decided_at},
-    )
-    return found is not None
+    found = await wire.one(conn, f"select {_OVERTAKEN} as so", _beside(record, campaign_id, kinds))
+    return found is not None and found["so"]
+
+
+_OVERTAKEN = (
+    "exists (select 1 from actions x where x.campaign_id = :campaign and x.kind = any(:kinds) and x.id <> :own"
+    " and (x.status = 'executing' or x.closed_at >= :began))"
+)
+
+
+def _beside(record: ActionRecord, campaign_id: str, kinds: list[str]) -> dict[str, Any]:
+    """What `_OVERTAKEN` asks by."""
+    return {"campaign": campaign_id, "kinds": kinds, "own": record.id, "began": record.execution_started_at or record.decided_at}
 
 
 async def _budget(conn: wire.Errand, record: ActionRecord, action: SetBudget, result: dict[str, Any], now: datetime) -> None:
@@ -182,18 +188,17 @@ async def _budget(conn: wire.Errand, record: ActionRecord, action: SetBudget, re
     found = record.facts.campaign.budget_at_platform if record.facts.campaign else None
     before = found.minor if found else None
     await _seen(conn, record, action.campaign_id, found, now)
-    stale = await _overtaken(conn, record, action.campaign_id, STATES)
-    await wire.do(
+    await wire.later(
         conn,
         "update campaigns set daily_budget_minor = :minor, currency = :currency, last_change_at = :now,"
-        " delivery = case when :stale then delivery else :delivery end,"
+        f" delivery = case when {_OVERTAKEN} then delivery else :delivery end,"
         " synced_at = :now, status = case when status = 'testing' and :raised then 'scaling' else status end where id = :id",
         {
             "id": action.campaign_id,
             "minor": after["minor"],
             "currency": after["currency"],
             "delivery": result["campaign"]["delivery"],
-            "stale": stale,
+            **_beside(record, action.campaign_id, STATES),
             "raised": before is not None and after["minor"] > before,
             "now": now,
         },
@@ -210,7 +215,7 @@ async def _status(
     if await _overtaken(conn, record, action.campaign_id, BUDGETS):
         seen = None
     await _seen(conn, record, action.campaign_id, seen, now)
-    await wire.do(
+    await wire.later(
         conn,
         "update campaigns set status = :status, delivery = :delivery, last_change_at = :now, synced_at = :now,"
         " paused_at = case when :paused then cast(:now as timestamptz) else null end, emergency_stop = :emergency,"
@@ -230,7 +235,7 @@ async def _status(
 
 async def _sent(conn: wire.Errand, record: ActionRecord, action: SendMessage, result: dict[str, Any], now: datetime) -> None:
     if action.author == "human":  # the desk told us of this message, so its row is there already
-        await wire.do(
+        await wire.later(
             conn,
             "update messages set external_id = :external_id, status = 'sent', sent_at = :now, action_id = :action_id"
             " where conversation_id = :conversation_id and desk_message_id = :desk",
@@ -250,12 +255,12 @@ async def _sent(conn: wire.Errand, record: ActionRecord, action: SendMessage, re
         )
         if taken is None:
             raise LookupError(f"conversation {action.conversation_id} is not in the ledger")
-        await wire.do(
+        await wire.later(
             conn,
             "insert into messages (id, conversation_id, seq, direction, author, body, external_id, status, sent_at, created_at,"
             " action_id) values (:id, :conversation_id, :seq, 'out', 'bot', :body, :external_id, 'sent', :now, :now, :action_id)",
             {
-                "id": uuid.uuid5(uuid.NAMESPACE_URL, f"message:{record.id}"),
+                "id": derived(f"message:{record.id}"),
                 "conversation_id": action.conversation_id,
                 "seq": taken["seq"],
                 "body": action.text,
@@ -268,7 +273,7 @@ async def _sent(conn: wire.Errand, record: ActionRecord, action: SendMessage, re
 
 async def _desk(conn: wire.Errand, conversation_id: str, result: dict[str, Any]) -> None:
     if "desk_conversation_id" in result:
-        await wire.do(
+        await wire.later(
             conn,
             "update conversations set desk_contact_id = :contact, desk_conversation_id = :conversation where id = :id",
             {"id": conversation_id, "contact": result["desk_contact_id"], "conversation": result["desk_conversation_id"]},
@@ -283,7 +288,7 @@ async def _crm(
     vendor: str,
 ) -> None:
     entity = action.kind.partition(".")[2]
-    await wire.do(
+    await wire.later(
         conn,
         "insert into crm_links (vendor, entity, lead_id, key, external_id, created_at)"
         " values (:vendor, :entity, :lead_id, :key, :external_id, :now)"
@@ -298,20 +303,20 @@ async def _crm(
         },
     )
     if isinstance(action, OpenDeal):
-        await wire.do(
+        await wire.later(
             conn,
             "update leads set oportunidade_pipe_id = :deal where id = :id",
             {"deal": result["external_id"], "id": action.lead_id},
         )
     if isinstance(action, UpsertCompany):
-        await wire.do(
+        await wire.later(
             conn,
             "insert into empresa (id, lead_id, name, cnpj, city, state, created_at, updated_at)"
             " values (:id, :lead_id, :name, :cnpj, :city, :state, :now, :now)"
             " on conflict (cnpj) do update set name = excluded.name, city = coalesce(excluded.city, empresa.city),"
             " state = coalesce(excluded.state, empresa.state), updated_at = excluded.updated_at",
             {
-                "id": uuid.uuid5(uuid.NAMESPACE_URL, f"empresa:{action.cnpj or action.lead_id}"),
+                "id": derived(f"empresa:{action.cnpj or action.lead_id}"),
                 "lead_id": action.lead_id,
                 "name": action.name,
                 "cnpj": action.cnpj,

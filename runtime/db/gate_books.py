@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
@@ -12,24 +11,22 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform, parse_action
-from knowledge.domain.books import OVERDUE, ActionRecord, Busy, Refs, Status, Ticket, Vote
+from knowledge.domain.action import CAMPAIGN, CONVERSATION, CRM, Action, Actor, GrantAutonomy, Platform
+from knowledge.domain.books import OVERDUE, ActionRecord, Busy, Clearance, Refs, Status, Ticket
 from knowledge.domain.campaign import PlatformCampaign
-from knowledge.domain.chain import canonical
-from knowledge.domain.facts import (
-    Facts,
-    KillSwitch,
-)
-from knowledge.domain.message import Message
+from knowledge.domain.chain import Spelled, canonical
+from knowledge.domain.facts import Facts, KillSwitch
+from knowledge.domain.ids import derived
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Verdict
-from runtime.db import audit_write, gate_apply, gate_facts, grants, wire
+from runtime.db import audit_write, gate_apply, gate_facts, gate_rows, grants, wire
 from runtime.db.drivers import Errand
 from runtime.db.engine import begin
 from runtime.db.judgements import Judged, LawBook
 from runtime.db.lease import alive
 from runtime.db.operations import LiveEvents
+from runtime.db.repository import is_id
 
 
 class PgGateTx:
@@ -52,20 +49,24 @@ class PgGateTx:
     async def _do(self, sql: str, **params: Any) -> int:
         return await wire.do(self.conn, sql, params)
 
+    async def _later(self, sql: str, **params: Any) -> None:
+        await wire.later(self.conn, sql, params)
+
     # -- actions --------------------------------------------------------------------------------------------------------------
 
-    async def lock_budget(self, workspace: str) -> None:
-        await self._do("select pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"budget:{workspace}")
+    async def lock_budget(self, workspace: str, *, soon: bool = False) -> None:
+        lock = self._later if soon else self._do
+        await lock("select pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"budget:{workspace}")
 
     async def action_by_key(self, key: str) -> ActionRecord | None:
         row = await self._one("select * from actions where idempotency_key = :key", key=key)
-        return _record(row) if row else None
+        return gate_rows.record(row) if row else None
 
     async def action(self, action_id: str, *, lock: bool = False) -> ActionRecord | None:
-        if not _is_id(action_id):
+        if not is_id(action_id):
             return None
         row = await self._one(f"select * from actions where id = :id{' for update' if lock else ''}", id=action_id)
-        return _record(row) if row else None
+        return gate_rows.record(row) if row else None
 
     async def insert(self, record: ActionRecord, ticket: Ticket | None) -> bool:
         action, facts, verdict = record.action, record.facts.text, record.verdict.text
@@ -88,7 +89,7 @@ class PgGateTx:
             key=record.key,
             proposer_kind=record.proposer.kind,
             proposer_id=canonical(record.proposer) if record.proposer.role else record.proposer.id,
-            why=canonical(record.why),
+            why=record.why.text,
             evidence=canonical(list(record.evidence)),
             expected=canonical(record.expected) if record.expected is not None else None,
             confidence=record.confidence,
@@ -115,7 +116,7 @@ class PgGateTx:
             "insert into approvals (id, action_id, workspace, status, priority, exposure_minor, exposure_currency, requested_at,"
             " expires_at, quorum, role, votes, edited_from, edited_by, narrower) values (:id, :action_id, :workspace, :status,"
             " :priority, :minor, :currency, :requested_at, :expires_at, :quorum, :role, :votes, :edited_from, :edited_by, :narrower)",
-            id=uuid.uuid5(uuid.NAMESPACE_URL, f"ticket:{record.id}"),
+            id=derived(f"ticket:{record.id}"),
             action_id=record.id,
             workspace=record.action.workspace,
             status=ticket.status,
@@ -140,7 +141,7 @@ class PgGateTx:
         if unknown:
             raise TypeError(f"change() cannot set {', '.join(sorted(unknown))}")
         jsons = {"result", "error", "facts", "verdict"}
-        values: dict[str, Any] = {k: _text(v) if k in jsons and v is not None else v for k, v in fields.items()}
+        values: dict[str, Any] = {k: gate_rows.text(v) if k in jsons and v is not None else v for k, v in fields.items()}
         if isinstance(fields.get("verdict"), Verdict):
             values["policy_version"] = fields["verdict"].policy_version
         sets = "".join(f", {name} = :{name}" for name in values)
@@ -183,16 +184,17 @@ class PgGateTx:
             raise Busy(action_id)
         return count == 1
 
-    async def may_write(self, action_id: str, executor: str, attempts: int) -> bool:
-        found = await self._one(
-            "select 1 from actions a where id = :id and status = 'executing' and executor = :executor and attempts = :attempts"
-            " and not exists (select 1 from actions later where a.kind in ('campaign.resume', 'campaign.publish')"
-            f" and later.kind = 'campaign.pause' and {_LATER})",
+    async def clearance(self, action_id: str, executor: str, attempts: int) -> Clearance:
+        row = await self._one(
+            f"select {gate_facts.KILLS} as kills, exists (select 1 from actions a where id = :id and status = 'executing'"
+            " and executor = :executor and attempts = :attempts and not exists (select 1 from actions later"
+            f" where a.kind in ('campaign.resume', 'campaign.publish') and later.kind = 'campaign.pause' and {_LATER})) as held",
             id=action_id,
             executor=executor,
             attempts=attempts,
         )
-        return found is not None
+        assert row is not None  # a select without a table has one row
+        return Clearance(gate_facts.kill_switches(row["kills"]), row["held"])
 
     async def starting(self, campaign_id: str) -> bool:
         found = await self._one(
@@ -234,12 +236,12 @@ class PgGateTx:
             if action.kind == "campaign.pause" or record.facts.campaign is None:
                 return
             budget = record.facts.campaign.daily_budget
-        await self._do(
+        await self._later(
             "insert into reservations (id, action_id, workspace, platform, campaign_id, exposure_minor, currency, status, created_at,"
             " expires_at) values (:id, :action_id, :workspace, :platform, :campaign_id, :minor, :currency, 'held', :now, :expires)"
             " on conflict (action_id) do update set status = 'held', exposure_minor = excluded.exposure_minor,"
             " expires_at = excluded.expires_at, closed_at = null where reservations.status = 'released'",
-            id=uuid.uuid5(uuid.NAMESPACE_URL, f"reservation:{record.id}"),
+            id=record.id,
             action_id=record.id,
             workspace=action.workspace,
             platform=action.platform,
@@ -251,7 +253,7 @@ class PgGateTx:
         )
 
     async def settle(self, action_id: str, *, kept: bool, now: datetime) -> None:
-        await self._do(
+        await self._later(
             "update reservations set status = :status, closed_at = :now where action_id = :id and status = 'held'",
             id=action_id,
             status="settled" if kept else "released",
@@ -273,8 +275,8 @@ class PgGateTx:
         read: frozenset[Platform] | None = None,
     ) -> Facts:
         self._law.seen(policy)
-        facts = Facts(now=now, proposer=str(proposer), confidence=confidence, kills=await self.kills())
-        return await gate_facts.complete(self.conn, facts, action, platform, policy, excluding, read)
+        of = gate_facts.Question(action, str(proposer), confidence, policy, now, excluding)
+        return await gate_facts.answer(self.conn, of, platform, read)
 
     async def conversation_epoch(self, conversation_id: str) -> tuple[str, int] | None:
         row = await self._one("select owner, epoch from conversations where id = :id", id=conversation_id)
@@ -283,18 +285,7 @@ class PgGateTx:
     # -- kill switches --------------------------------------------------------------------------------------------------------
 
     async def kills(self) -> tuple[KillSwitch, ...]:
-        rows = await self._rows("select * from kill_switches where lifted_at is null order by set_at, id")
-        return tuple(
-            KillSwitch(
-                id=str(r["id"]),
-                scope=r["scope"],
-                target=r["target"] or None,
-                reason=r["reason"],
-                set_by=r["set_by"],
-                set_at=r["set_at"],
-            )
-            for r in rows
-        )
+        return await gate_facts.kills(self.conn)
 
     async def add_kill(self, kill: KillSwitch) -> bool:
         count = await self._do(
@@ -324,13 +315,11 @@ class PgGateTx:
         return [name] if name in ids else ids
 
     async def lift_kill(self, kill_id: str, by: str, now: datetime) -> bool:
-        try:
-            key = uuid.UUID(kill_id)
-        except ValueError:
+        if not is_id(kill_id):
             return False
         count = await self._do(
             "update kill_switches set lifted_by = :by, lifted_at = :now where id = :id and lifted_at is null",
-            id=key,
+            id=kill_id,
             by=by,
             now=now,
         )
@@ -339,31 +328,10 @@ class PgGateTx:
     # -- tickets --------------------------------------------------------------------------------------------------------------
 
     async def ticket(self, action_id: str, *, lock: bool = False) -> Ticket | None:
-        if not _is_id(action_id):
+        if not is_id(action_id):
             return None
         row = await self._one(f"select * from approvals where action_id = :id{' for update' if lock else ''}", id=action_id)
-        if row is None:
-            return None
-        exposure = None
-        if row["exposure_minor"] is not None:
-            exposure = Money(minor=row["exposure_minor"], currency=row["exposure_currency"])
-        return Ticket(
-            action_id=str(row["action_id"]),
-            status=row["status"],
-            priority=row["priority"],
-            exposure=exposure,
-            requested_at=row["requested_at"],
-            expires_at=row["expires_at"],
-            quorum=row["quorum"],
-            role=row["role"],
-            votes=tuple(Vote.model_validate(vote) for vote in row["votes"]),
-            edited_from=str(row["edited_from"]) if row["edited_from"] else None,
-            edited_by=row["edited_by"],
-            narrower=row["narrower"],
-            decided_by=row["decided_by"],
-            decided_at=row["decided_at"],
-            reason=row["decision_reason"],
-        )
+        return None if row is None else gate_rows.ticket(row)
 
     async def save_ticket(self, ticket: Ticket) -> bool:
         written = await self._do(
@@ -413,10 +381,10 @@ class PgGateTx:
         )
 
     async def undos(self, action_id: str) -> list[ActionRecord]:
-        if not _is_id(action_id):
+        if not is_id(action_id):
             return []
         return [
-            _record(row)
+            gate_rows.record(row)
             for row in await self._rows("select * from actions where undo_of = :id order by created_at, id", id=action_id)
         ]
 
@@ -427,7 +395,7 @@ class PgGateTx:
             id=record.id,
             kind=kind,
         )
-        return _record(row) if row else None
+        return gate_rows.record(row) if row else None
 
     async def batch(self, correlation_id: str) -> list[ActionRecord]:
         rows = await self._rows(
@@ -435,14 +403,14 @@ class PgGateTx:
             " order by closed_at desc, decided_at desc, seq desc",
             id=correlation_id,
         )
-        return [_record(row) for row in rows]
+        return [gate_rows.record(row) for row in rows]
 
     async def done(self) -> list[ActionRecord]:
         """Every done action that is no undo, the newest first."""
         rows = await self._rows(
             "select * from actions where status = 'done' and undo_of is null order by closed_at desc, decided_at desc, seq desc"
         )
-        return [_record(row) for row in rows]
+        return [gate_rows.record(row) for row in rows]
 
     # -- effects --------------------------------------------------------------------------------------------------------------
 
@@ -512,7 +480,7 @@ class PgGateTx:
             " order by created_at, id",
             id=conversation_id,
         )
-        return [_record(row) for row in rows]
+        return [gate_rows.record(row) for row in rows]
 
     # -- record ---------------------------------------------------------------------------------------------------------------
 
@@ -520,7 +488,7 @@ class PgGateTx:
         await audit_write.append(self.conn, kind, actor, at, payload, action_id, self._judged.pop(action_id or "", None))
 
     async def emit(self, kind: str, at: datetime, payload: dict[str, Any]) -> None:
-        self.live.publish(kind, payload, at=at)
+        self.live.publish(kind, Spelled(canonical(payload)), at=at)
 
 
 class PgGateBooks:
@@ -533,6 +501,10 @@ class PgGateBooks:
 
     def transaction(self) -> _Transaction:
         return _Transaction(begin(self._engine), self._crm_vendor, self._law)
+
+    def reading(self) -> _Transaction:
+        """Without a transaction around it, which would cost two journeys more than one question."""
+        return _Transaction(begin(self._engine, reading=True), self._crm_vendor, self._law)
 
 
 class _Transaction:
@@ -569,48 +541,3 @@ _LATER = (
     " and (later.status in ('executing', 'unknown', 'done') or later.status = 'authorised' and later.kind = 'campaign.pause')"
 )
 """A decision about the campaign of `a` that came after it and counts: it was done, or may have been, or is a stop that will be."""
-
-
-def _text(value: Any) -> str:
-    return value.text if isinstance(value, Facts | Verdict) else canonical(value)
-
-
-def _is_id(value: str) -> bool:
-    """Whether the database could know it at all: what people type or paste is not always an id."""
-    try:
-        return bool(uuid.UUID(value))
-    except ValueError:
-        return False
-
-
-def _record(row: Any) -> ActionRecord:
-    proposer_id = row["proposer_id"]
-    if proposer_id.startswith("{"):
-        proposer = Actor.model_validate_json(proposer_id)
-    else:
-        proposer = Actor(kind=row["proposer_kind"], id=proposer_id)
-    return ActionRecord(
-        id=str(row["id"]),
-        action=parse_action(row["args"]),
-        key=row["idempotency_key"],
-        fingerprint=row["fingerprint"],
-        proposer=proposer,
-        why=Message.model_validate(row["why"]),
-        evidence=tuple(row["evidence"] or ()),
-        expected=row["expected"],
-        confidence=row["confidence"],
-        correlation_id=row["correlation_id"],
-        undo_of=str(row["undo_of"]) if row["undo_of"] else None,
-        status=row["status"],
-        verdict=Verdict.model_validate(row["verdict"]),
-        facts=Facts.model_validate(row["facts"]),
-        attempts=row["attempts"],
-        executor=row["executor"],
-        result=row["result"],
-        error=Message.model_validate(row["error"]) if row["error"] else None,
-        created_at=row["created_at"],
-        decided_at=row["decided_at"],
-        not_before=row["not_before"],
-        execution_started_at=row["execution_started_at"],
-        closed_at=row["closed_at"],
-    )

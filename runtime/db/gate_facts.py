@@ -5,20 +5,22 @@ Here are the queries; what is made of their rows is in knowledge.domain.fact_bui
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from knowledge.domain.action import CAMPAIGN, CONVERSATION, Action, Platform, PublishCampaign
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.fact_building import ADJUSTMENTS, CHANGES, COUNTED, CampaignAction, LedgerRows, Windows, campaign_facts
-from knowledge.domain.facts import ConversationFacts, Facts
+from knowledge.domain.facts import ConversationFacts, Facts, KillSwitch
 from knowledge.domain.policy import Policy
 from knowledge.domain.rates import Rate
 from runtime.db import grants, unread_days, wire
 
 _CAMPAIGNS = """
 select c.id, c.platform, c.external_id, c.status, c.delivery, c.currency, c.daily_budget_minor,
-  coalesce(s.today, 0) as spent_today, coalesce(b.highest, 0) as highest_today, b.day_from_minor, b.day_to_minor,
+  coalesce(s.today, 0)::bigint as spent_today, coalesce(b.highest, 0) as highest_today, b.day_from_minor, b.day_to_minor,
   case when c.id = :target then (select to_jsonb(o) from (select c.name, c.launch_budget_minor, c.launched_at, c.emergency_stop,
     coalesce(s.spend7, 0) as spend7, coalesce(s.revenue7, 0) as revenue7, coalesce(s.impressions7, 0) as impressions7,
     w.window_from_minor, w.window_to_minor, w.day_ago_minor, w.first_to_minor, r.at as last_raise_at,
@@ -62,6 +64,10 @@ select (select coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'value', valu
     or (kind in ('term', 'brand') and position(value in :shown) > 0)) as listed,
 """
 _NO_PUBLICATION = "select '[]'::jsonb as listed,"
+KILLS = """(select coalesce(jsonb_agg(jsonb_build_object('id', id, 'scope', scope, 'target', nullif(target, ''), 'reason', reason,
+    'set_by', set_by, 'set_at', set_at) order by set_at, id), '[]') from kill_switches where lifted_at is null)"""
+"""The kill switches in force, as one column of a query."""
+
 _REST = """
 (select coalesce(jsonb_agg(to_jsonb(t)), '[]') from (
   select platform, external_id, coalesce(sum(spend_minor) filter (where day < :today), 0) as before,
@@ -89,26 +95,47 @@ _REST = """
 (select time_zone from ad_accounts where workspace = :workspace and platform = :platform) as account_zone,
 """
 """The day, the week and what people said, as JSON in one row: one journey to the database instead of four."""
+_OF_A_CHANGE, _OF_A_PUBLICATION = (
+    f"{first}{_REST}{KILLS} as kills,{unread_days.WHICH}{grants.LIVING}" for first in (_NO_PUBLICATION, _PUBLICATION)
+)
 
 
-async def complete(
-    conn: wire.Errand,
-    facts: Facts,
-    action: Action,
-    platform: tuple[PlatformCampaign, ...] | None,
-    policy: Policy,
-    excluding: str | None,
-    read: frozenset[Platform] | None = None,
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What facts are gathered for. `excluding`: the judged action itself, when it is in the ledger already."""
+
+    action: Action
+    proposer: str
+    confidence: Decimal | None
+    policy: Policy
+    now: datetime
+    excluding: str | None
+
+
+async def answer(
+    conn: wire.Errand, of: Question, platform: tuple[PlatformCampaign, ...] | None, read: frozenset[Platform] | None = None
 ) -> Facts:
-    """`facts` (moment, proposer, kill switches) with all that the rules of this kind of action look at."""
+    """All that the rules of this kind of action look at."""
+    action = of.action
     if isinstance(action, CAMPAIGN):
-        at = Windows.at(facts.now, policy.time_zone, policy.guardrails)
-        return campaign_facts(
-            facts, action, platform, policy, at, await _ledger_rows(conn, action, policy, at, facts.now, excluding), read
-        )
-    if isinstance(action, CONVERSATION):
-        return facts.model_copy(update={"conversation": await _conversation(conn, action.conversation_id)})
-    return facts
+        at = Windows.at(of.now, of.policy.time_zone, of.policy.guardrails)
+        rows, stops = await _ledger_rows(conn, action, of.policy, at, of.now, of.excluding)
+        facts = Facts(now=of.now, proposer=of.proposer, confidence=of.confidence, kills=stops)
+        return campaign_facts(facts, action, platform, of.policy, at, rows, read)
+    talk = await _conversation(conn, action.conversation_id) if isinstance(action, CONVERSATION) else None
+    return Facts(now=of.now, proposer=of.proposer, confidence=of.confidence, kills=await kills(conn), conversation=talk)
+
+
+async def kills(conn: wire.Errand) -> tuple[KillSwitch, ...]:
+    """The kill switches in force, the oldest first."""
+    row = await _one(conn, f"select {KILLS} as kills")
+    assert row is not None  # a select without a table has one row
+    return kill_switches(row["kills"])
+
+
+def kill_switches(found: list[dict[str, Any]]) -> tuple[KillSwitch, ...]:
+    """What the column `KILLS` tells."""
+    return tuple(KillSwitch.model_validate(row | {"set_at": _moment(row["set_at"])}) for row in found)
 
 
 async def _rows(conn: wire.Errand, sql: str, **params: Any) -> list[Any]:
@@ -121,7 +148,7 @@ async def _one(conn: wire.Errand, sql: str, **params: Any) -> Any | None:
 
 async def _ledger_rows(
     conn: wire.Errand, action: CampaignAction, policy: Policy, at: Windows, now: datetime, excluding: str | None
-) -> LedgerRows:
+) -> tuple[LedgerRows, tuple[KillSwitch, ...]]:
     campaigns = await _rows(
         conn,
         _CAMPAIGNS,
@@ -138,7 +165,7 @@ async def _ledger_rows(
     )
     rest = await _one(
         conn,
-        (_PUBLICATION if isinstance(action, PublishCampaign) else _NO_PUBLICATION) + _REST + unread_days.WHICH + grants.LIVING,
+        _OF_A_PUBLICATION if isinstance(action, PublishCampaign) else _OF_A_CHANGE,
         workspace=action.workspace,
         currency=policy.currency,
         monday=at.monday,
@@ -160,7 +187,7 @@ async def _ledger_rows(
     assert rest is not None  # a select without a table has one row
     spent, moves = rest["spent"], rest["moves"]
     unread = unread_days.named(rest["unread"], at.past)
-    return LedgerRows(
+    ledger = LedgerRows(
         campaigns=[row if row["judged"] is None else _whole(row) for row in campaigns],
         held=rest["held"],
         week_spent=sum(row["before"] for row in spent),
@@ -175,6 +202,7 @@ async def _ledger_rows(
         account_zone=rest["account_zone"],
         unread=await unread_days.unread_rows(conn, action.workspace, unread),
     )
+    return ledger, kill_switches(rest["kills"])
 
 
 def _whole(row: wire.Row) -> wire.Row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +12,7 @@ from sqlalchemy import RowMapping
 from knowledge.domain.action import GrantAutonomy
 from knowledge.domain.books import ActionRecord
 from knowledge.domain.grant import GrantSpent, grant_of
+from knowledge.domain.ids import derived
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from runtime.db import wire
@@ -73,7 +73,7 @@ async def give(conn: wire.Errand, record: ActionRecord, action: GrantAutonomy, n
         " proposed_by, granted_by, granted_at, expires_at) values (:id, :workspace, :kind, :level, :minor, :currency, :change,"
         " :count, :action, :proposed, :granted, :now, :expires) on conflict (action_id) do nothing",
         {
-            "id": uuid.uuid5(uuid.NAMESPACE_URL, f"grant:{record.id}"),
+            "id": derived(f"grant:{record.id}"),
             "workspace": action.workspace,
             "kind": action.action_kind,
             "level": action.level,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import uuid
 from datetime import UTC, datetime
 from typing import Literal, cast
 
 from knowledge.domain.action import Actor, Creative, Platform, PublishCampaign
+from knowledge.domain.ids import derived
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Autonomy, Financial, Guardrails, Policy, Quality, QuorumStep
@@ -85,7 +85,7 @@ def some_policy(chance: random.Random, *, lively: bool = False) -> Policy:
 
 def id_of(key: str) -> str:
     """The id that the gate gives to the intent of a key."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"agente-ceo:{key}"))
+    return derived(f"agente-ceo:{key}")
 
 
 def publication(platform: Platform, name: str, minor: int) -> PublishCampaign:

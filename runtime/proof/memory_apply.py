@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -25,6 +24,7 @@ from knowledge.domain.action import (
 )
 from knowledge.domain.books import ActionRecord
 from knowledge.domain.grant import GrantSpent, grant_of
+from knowledge.domain.ids import derived
 from knowledge.domain.money import Money
 from runtime.proof.store import Transaction
 
@@ -164,7 +164,7 @@ def _grant(rows: Transaction, record: ActionRecord, action: GrantAutonomy, now: 
     ticket = rows.get("tickets", record.id)
     if ticket is None or ticket.decided_by is None:
         raise LookupError(f"action {record.id}: nobody approved this grant")
-    ident = str(uuid.uuid5(uuid.NAMESPACE_URL, f"grant:{record.id}"))
+    ident = derived(f"grant:{record.id}")
     if rows.get("grants", ident) is None:
         row = {
             "id": ident, "workspace": action.workspace, "action_kind": action.action_kind, "max_change": action.max_change,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from knowledge.domain.action import (
     SendMessage,
     SetBudget,
 )
-from knowledge.domain.books import OVERDUE, ActionRecord, Busy, Refs, Status, Ticket
+from knowledge.domain.books import OVERDUE, ActionRecord, Busy, Clearance, Refs, Status, Ticket
 from knowledge.domain.campaign import PlatformCampaign
 from knowledge.domain.chain import Row, canonical, chain_hash
 from knowledge.domain.fact_building import Windows, campaign_facts
@@ -74,7 +74,7 @@ class MemoryTx:
 
     # -- actions --------------------------------------------------------------------------------------------------------------
 
-    async def lock_budget(self, workspace: str) -> None:
+    async def lock_budget(self, workspace: str, *, soon: bool = False) -> None:
         await self.rows.step()
         await self.rows.lock(("budget", workspace))
 
@@ -160,8 +160,11 @@ class MemoryTx:
             for a in self.rows.scan("actions")
         )
 
-    async def may_write(self, action_id: str, executor: str, attempts: int) -> bool:
+    async def clearance(self, action_id: str, executor: str, attempts: int) -> Clearance:
         await self.rows.step()
+        return Clearance(self._kills(), self._has(action_id, executor, attempts))
+
+    def _has(self, action_id: str, executor: str, attempts: int) -> bool:
         record: ActionRecord | None = self.rows.get("actions", action_id)
         if record is None or (record.status, record.executor, record.attempts) != ("executing", executor, attempts):
             return False
@@ -504,6 +507,10 @@ class MemoryBooks:
             tx.rows.commit()
         finally:
             tx.rows.end()
+
+    def reading(self) -> AbstractAsyncContextManager[MemoryTx]:
+        """One transaction: what is asked in memory at once is seen at once."""
+        return self.transaction()
 
     # -- what other parts of the house write, and what judges read -----------------------------------------------------------
 

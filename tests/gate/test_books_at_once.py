@@ -199,10 +199,10 @@ async def test_another_thing_does_not_wait_and_a_stop_waits_for_nobody(shelf: Sh
 async def test_only_who_has_the_attempt_may_write_and_end_it(shelf: Shelf) -> None:
     one = await put(shelf, record(budget("110"), "k1"))
     assert await claim(shelf, one, "first")
-    assert await look(shelf, lambda tx: tx.may_write(one.id, "first", 1))
-    assert not await look(shelf, lambda tx: tx.may_write(one.id, "other", 1))
+    assert (await look(shelf, lambda tx: tx.clearance(one.id, "first", 1))).held
+    assert not (await look(shelf, lambda tx: tx.clearance(one.id, "other", 1))).held
     await look(shelf, lambda tx: tx.change(one.id, "executing", "unknown", holder=("first", 1)))
-    assert not await look(shelf, lambda tx: tx.may_write(one.id, "first", 1))
+    assert not (await look(shelf, lambda tx: tx.clearance(one.id, "first", 1))).held
     assert not await look(shelf, lambda tx: tx.claim(one.id, "unknown", executor="third", attempts=3, at=START)), (
         "it was not seen last"
     )
@@ -218,11 +218,11 @@ async def test_a_start_writes_nothing_more_once_a_stop_was_decided(shelf: Shelf,
     assert not await look(shelf, lambda tx: tx.starting("pia-meta"))
     assert await claim(shelf, one)
     assert await look(shelf, lambda tx: tx.starting("pia-meta"))
-    assert await look(shelf, lambda tx: tx.may_write(one.id, "w", 1))
+    assert (await look(shelf, lambda tx: tx.clearance(one.id, "w", 1))).held
     stop = await put(shelf, record(pause(), "k2", "authorised", at=later(1)))
-    assert not await look(shelf, lambda tx: tx.may_write(one.id, "w", 1))
+    assert not (await look(shelf, lambda tx: tx.clearance(one.id, "w", 1))).held
     await look(shelf, lambda tx: tx.change(stop.id, "authorised", "cancelled"))
-    assert await look(shelf, lambda tx: tx.may_write(one.id, "w", 1))
+    assert (await look(shelf, lambda tx: tx.clearance(one.id, "w", 1))).held
 
 
 async def test_what_was_decided_anew_is_the_later_whatever_the_clocks_say(shelf: Shelf) -> None:

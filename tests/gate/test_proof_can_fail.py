@@ -14,7 +14,7 @@ from tools.gate import care, core, deciding, people, performing
 from tools.guardrails import daily_cap, exposure
 
 MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
-    "no lock on the budget": (core, "await tx.lock_budget(action.workspace)", "pass", "cap"),
+    "no lock on the budget": (core, "await tx.lock_budget(action.workspace, soon=soon)", "pass", "cap"),
     "no room reserved": (deciding, "await tx.reserve(record, now)", "pass", "holds no room"),
     "room never given back": (performing, 'await tx.settle(record.id, kept=status == "done", now=now)', "pass", "still holds room"),
     "kill switch not read before a write": (performing, "if kill is not None:", "if False:", "although the kill switch"),

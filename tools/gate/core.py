@@ -103,10 +103,10 @@ class Core:
             await self.lock(tx, action)
             return await errand(tx, Look(unreadable=(f"{getattr(action, 'platform', '')}.list_campaigns",), last=True))
 
-    async def lock(self, tx: GateTx, action: Action) -> None:
-        """From here to the commit nobody else judges or reserves spend of the workspace."""
+    async def lock(self, tx: GateTx, action: Action, *, soon: bool = False) -> None:
+        """From here to the commit nobody else judges or reserves spend of the workspace; `soon`: from the next statement on."""
         if isinstance(action, CAMPAIGN):
-            await tx.lock_budget(action.workspace)
+            await tx.lock_budget(action.workspace, soon=soon)
 
     async def facts(
         self,
@@ -164,19 +164,20 @@ class Core:
 
     async def note(self, tx: GateTx, kind: str, record: ActionRecord, actor: str, now: datetime, **more: Any) -> None:
         """One audit row and one live event for what just happened to an action."""
+        why = Spelled(record.why.text)
         payload: dict[str, Any] = {
             "action": Spelled(record.action.spelled),
             "fingerprint": record.fingerprint,
             "key": record.key,
             "status": record.status,
             "proposer": str(record.proposer),
-            "why": record.why.model_dump(mode="json"),
+            "why": why,
             "policy_version": record.verdict.policy_version,
             "answer": record.verdict.answer,
             "findings": record.verdict.told,
             "expected": record.expected,
             "result": record.result,
-            "error": record.error.model_dump(mode="json") if record.error else None,
+            "error": Spelled(record.error.text) if record.error else None,
             "attempts": record.attempts,
             **more,
         }
@@ -193,8 +194,8 @@ class Core:
                 "platform": getattr(record.action, "platform", None),
                 "campaign_id": getattr(record.action, "campaign_id", None),
                 "conversation_id": getattr(record.action, "conversation_id", None),
-                "why": payload["why"],
-                "reasons": [f.model_dump(mode="json") for f in record.verdict.reasons],
+                "why": why,
+                "reasons": Spelled("[" + ",".join([f.text for f in record.verdict.reasons]) + "]"),
             },
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import get_args
 
 from knowledge.domain.action import CAMPAIGN, PauseCampaign
 from knowledge.domain.books import FINAL, ActionRecord, GateTx, Proposal, Status
+from knowledge.domain.ids import derived
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Verdict
 from tools.gate import requests
@@ -23,7 +23,7 @@ async def decide(core: Core, proposal: Proposal) -> tuple[ActionRecord, bool]:
 
     Raises only when the database cannot be reached.
     """
-    async with core.books.transaction() as tx:
+    async with core.books.reading() as tx:
         known = await _standing(tx, proposal.key)
     if known is None and proposal.expected is None:
         expected = await core.expected(proposal.action, proposal.proposer)
@@ -36,9 +36,6 @@ async def decide(core: Core, proposal: Proposal) -> tuple[ActionRecord, bool]:
 async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look) -> tuple[ActionRecord, bool]:
     """Judges and records."""
     action, policy, now = proposal.action, core.policy(), core.clock.now()
-    known = await _standing(tx, proposal.key)
-    if known is not None:  # somebody with the same intent was faster
-        return known, False
     facts = await core.facts(
         tx, action, proposal.proposer, proposal.confidence, look, now, excluding=None, undo_of=proposal.undo_of
     )
@@ -47,7 +44,7 @@ async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look) -> tup
     if status == "authorised" and policy.autonomy.grace_minutes and _waits(proposal):
         status, not_before = "scheduled", now + timedelta(minutes=policy.autonomy.grace_minutes)
     record = ActionRecord(
-        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"agente-ceo:{proposal.key}")),
+        id=derived(f"agente-ceo:{proposal.key}"),
         action=action,
         key=proposal.key,
         fingerprint=action.fingerprint(),
@@ -67,8 +64,8 @@ async def _judged(core: Core, tx: GateTx, proposal: Proposal, look: Look) -> tup
         closed_at=now if status in FINAL else None,
     )
     ticket = requests.request(record, policy, now, priority=proposal.priority) if record.status == "waiting" else None
-    if not await tx.insert(record, ticket):
-        known = await tx.action_by_key(proposal.key)
+    if not await tx.insert(record, ticket):  # somebody with the same intent was faster
+        known = await _standing(tx, proposal.key)
         if known is None:
             raise LookupError(f"action {record.id}: its key was taken and is gone again")
         return known, False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from knowledge.domain.action import Action, Actor, PauseCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.books import ActionRecord, DecisionRole, GateTx, Status, Ticket, TicketStatus, Vote
+from knowledge.domain.ids import derived
 from knowledge.domain.message import Message
 from knowledge.domain.verdict import Verdict
 from tools.gate import requests
@@ -207,7 +207,7 @@ async def _instead(
     narrower = all(requests.narrower(before, action, facts) for before in asked)
     made = record.model_copy(
         update={
-            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"agente-ceo:{key}")),
+            "id": derived(f"agente-ceo:{key}"),
             "action": action,
             "key": key,
             "fingerprint": action.fingerprint(),

@@ -99,7 +99,7 @@ async def _claim(core: Core, action_id: str, known: ActionRecord | None, looked:
         if known is not None and known.status == "authorised":
             claimed = await _taken(core, tx, known, now)
             if claimed is not None:
-                return claimed, await tx.refs(known.action)
+                return claimed, await _refs(tx, known)
         record = await tx.action(action_id, lock=True)
         if record is None:
             raise LookupError(f"action {action_id} is not in the ledger")
@@ -112,6 +112,14 @@ async def _claim(core: Core, action_id: str, known: ActionRecord | None, looked:
         claimed = await _taken(core, tx, record, now)
         assert claimed is not None, "its row is locked"
         return claimed, await tx.refs(record.action)
+
+
+async def _refs(tx: GateTx, known: ActionRecord) -> Refs:
+    """What the effect needs; of a campaign that was judged a moment ago, its facts hold the one thing, which never changes."""
+    judged = known.facts.campaign
+    if judged is not None and judged.external_id is not None:
+        return Refs(external_id=judged.external_id)
+    return await tx.refs(known.action)
 
 
 async def _taken(core: Core, tx: GateTx, record: ActionRecord, now: datetime) -> ActionRecord | None:
@@ -137,11 +145,12 @@ async def _perform(core: Core, record: ActionRecord, refs: Refs) -> dict[str, An
 
     async def guard() -> None:
         """Read immediately before every byte leaves: the kill switch, whose attempt this is, and who owns the conversation."""
-        async with core.books.transaction() as tx:
-            kill = kill_switch.covering(record.action, str(record.proposer), await tx.kills())
+        async with core.books.reading() as tx:
+            kills, held = await tx.clearance(record.id, core.executor, record.attempts)
+            kill = kill_switch.covering(record.action, str(record.proposer), kills)
             if kill is not None:
                 raise Killed(f"kill switch {kill.scope} {kill.target or ''} by {kill.set_by}: {kill.reason}")
-            if not await tx.may_write(record.id, core.executor, record.attempts):
+            if not held:
                 raise Killed("it was taken over, or stopped by a later decision")
             if isinstance(record.action, SendMessage) and record.action.author == "bot":
                 owner = await tx.conversation_epoch(record.action.conversation_id)
@@ -177,7 +186,7 @@ async def close(
     now = core.clock.now()
     closed = record.model_copy(update={"status": status, "result": result, "error": error, "closed_at": now})
     async with core.books.transaction() as tx:
-        await core.lock(tx, record.action)
+        await core.lock(tx, record.action, soon=True)
         if status == "done" and isinstance(record.action, PauseCampaign) and await tx.starting(record.action.campaign_id):
             return await _unsettled(tx, record, before)
         holder = (record.executor, record.attempts)
