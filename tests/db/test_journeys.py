@@ -159,3 +159,30 @@ async def test_errands_one_after_the_other_share_a_connection_and_none_that_wait
     await errand(reading=False)  # who begins after the end gets a new one
     assert pids[-1] != pids[0]
     await engine.dispose()
+
+
+async def test_an_errand_that_is_cancelled_while_it_waits_for_a_lock_gives_its_connection_back(database: Database) -> None:
+    lock = "select pg_advisory_xact_lock(hashtextextended(:key, 0))"
+    small = make_engine(database.engine.url.render_as_string(hide_password=False), pool_size=1, max_overflow=0)
+
+    async def waits(asked: bool) -> None:
+        async with begin(small) as conn:
+            await wire.later(conn, ADD, {"kind": "cancelled"})
+            await wire.later(conn, lock, {"key": "k"})
+            await wire.later(conn, ADD, {"kind": "cancelled"})
+            if asked:
+                await wire.one(conn, COUNT, {"kind": "cancelled"})
+
+    async with begin(database.engine) as conn:
+        await wire.do(conn, lock, {"key": "k"})
+        for asked in (True, False, True):
+            task = asyncio.create_task(waits(asked))
+            await asyncio.sleep(0.1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(task, 5)
+            async with begin(small) as free:
+                await wire.later(free, "select 1")
+                assert await wire.one(free, COUNT, {"kind": "cancelled"}) == {"n": 0}
+    assert await kinds(database) == []
+    await small.dispose()
