@@ -146,7 +146,8 @@ _SPEND = re.compile(
     r"spent today)\b"
 )
 _APPROVALS = re.compile(
-    r"\b(?:aprovac(?:ao|oes)|aprovar|pendentes?|pendencias?|approvals?|pending|waiting for me|esperando (?:por mim|minha))\b"
+    r"\b(?:aprovac(?:ao|oes)|aprovar|pendentes?|pendencias?|approvals?|pending|waiting for me|(?:esperando|esperam?) (?:por mim|minha)|"
+    r"what (?:waits|needs) (?:for )?me|(?:preciso|tenho (?:que|de)|falta(?: eu)?) (?:decidir|aprovar))\b"
     r"|\b(?:quais|liste|lista|mostre|mostra|ver|list|show|which|what)\b.*\b(?:pedidos|requests)\b|^(?:os )?(?:pedidos|requests)$"
 )
 _SUMMARY = re.compile(

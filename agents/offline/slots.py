@@ -18,6 +18,11 @@ from agents.offline.words import (
     UNIT_WORDS,
 )
 
+SMALL_TALK = re.compile(
+    r"\b(?:aguardo|aguardando|obrigad[oa]s?|valeu|assistente|proposta|orcamento|frete|fico|combinado|manda(?:r|m)?|envi(?:a|ar|em)|"
+    r"liga(?:r|m)?|thanks|thank you|waiting|quote)\b"
+)
+"""What people say to whoever they talk to: no answer to the question for their company's name."""
 EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 EMAIL_LIKE = re.compile(r"\S+@\S*")
 CNPJ = re.compile(r"(?<![0-9a-z])[0-9a-z]{2}[. ]?[0-9a-z]{3}[. ]?[0-9a-z]{3} ?[/ ]? ?[0-9a-z]{4} ?[- ]? ?[0-9]{2}(?![0-9a-z])")
@@ -451,7 +456,8 @@ def _bare(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) ->
     if "name" in asked and "name" not in found and (name := _bare_name(line, found)):
         found["name"] = name
     wants_company = "company" in asked and "company" not in found and "name" not in asked and not {"need", "urgency"} & found.keys()
-    if wants_company and len(line.split()) <= 6 and fold(line) not in NOT_A_NAME | {fold(found.get("city", ""))}:
+    told_off = fold(line) in NOT_A_NAME | {fold(found.get("city", ""))} or SMALL_TALK.search(folded)
+    if wants_company and len(line.split()) <= 6 and not told_off:
         company = _company(re.sub(r"(?i)^(?:a |o |é a |é o |se chama |chama )", "", line))
         if company:
             found["company"] = company

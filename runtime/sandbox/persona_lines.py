@@ -198,8 +198,8 @@ def closing(text: str) -> bool:
 
 
 def from_human(text: str) -> str | None:
-    """The salesperson's name when a text introduces one."""
-    match = re.search(r"aqui e (?:o|a) (\w+)|(\w+) falando", fold(text))
+    """The salesperson's name when a text introduces one. An assistant that says what it is is nobody's name."""
+    match = re.search(r"aqui e (?:o|a) (?!assistente|atendente|atendimento|robo|bot\b)(\w+)|(\w+) falando", fold(text))
     return None if match is None else (match.group(1) or match.group(2)).title()
 
 

@@ -115,3 +115,11 @@ def test_questions_of_any_wording_are_recognised(text: str, slots: set[str]) -> 
 def test_declining(text: str) -> None:
     assert declines(text)
     assert not declines("tenho sim")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["ok, fico no aguardo Assistente", "Oi Assistente! Pode mandar a proposta sim", "isso, preciso do orçamento com frete", "valeu, obrigada"],
+)
+def test_small_talk_is_no_companys_name(words: str) -> None:
+    assert "company" not in read(words, ("company",))

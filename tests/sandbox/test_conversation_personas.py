@@ -254,3 +254,15 @@ async def test_the_control_door_brings_a_lead_of_a_kind() -> None:
         await twins.after(minutes=1)
         assert twins.of("zapi", type="ReceivedCallback")
         assert (await twins.http.post("/zapi/_control/lead", json={"kind": "lukewarm"})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Olá Otávio! Helena falando, vou cuidar do seu atendimento.", "Helena"),
+        ("Oi, aqui é o Marcos da Inox Brasil", "Marcos"),
+        ("Boa tarde! Aqui é a assistente virtual da Inox Brasil. Qual o nome da sua empresa?", None),
+    ],
+)
+def test_only_a_person_introduces_herself_as_one(text: str, name: str | None) -> None:
+    assert persona_lines.from_human(text) == name
