@@ -404,12 +404,13 @@ def action_in_words(settings: Settings, action: Action, facts: Facts) -> str:
     if not isinstance(action, CAMPAIGN):
         return say(settings, "act.message.send" if action.kind == "message.send" else "act.other", kind=action.kind)
     campaign = facts.campaign
-    platform = action.platform.capitalize()
+    platform = say(settings, f"platform.{action.platform}")
+    suffix = f" · {platform}"  # the house's own campaigns carry it in their name
     name: str = getattr(action, "name", None) or (campaign.name if campaign else action.campaign_id)
     return say(
         settings,
         f"act.{action.kind}",
-        name=name.removesuffix(f" · {platform}"),  # the house's own campaigns carry it in their name
+        name=name[: -len(suffix)] if name.casefold().endswith(suffix.casefold()) else name,
         platform=platform,
         before=campaign.budget_at_platform if campaign else None,
         after=getattr(action, "daily_budget", None),

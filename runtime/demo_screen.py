@@ -43,7 +43,9 @@ def _who(on: Any) -> str:
     return f"gestor@demo.local / {on.password}"
 
 
-HEAD = "  when             spent R$   ROAS  campaigns  decided  asked  done  leads  talk"
+_COLUMNS = "  {:16} {:>8} {:>6} {:>10} {:>8} {:>6} {:>5} {:>6} {:>5}"
+"""One line of a terminal of eighty columns."""
+HEAD = _COLUMNS.format("when", "spent R$", "ROAS", "campaigns", "decided", "asked", "done", "leads", "talk")
 
 
 def _line(facts: dict[str, Any]) -> str:
@@ -51,10 +53,10 @@ def _line(facts: dict[str, Any]) -> str:
     moment = facts["on"].clock.now().astimezone(ZoneInfo(facts["on"].house.policy().time_zone))
     roas = "—" if f["roas"] is None else f"{f['roas']:.2f}"
     asked, done = f["actions"]["asked"], f["actions"]["executed"]
-    return (
-        f"  {moment:%a %d %b %H:%M} {f['spend']:>9.2f} {roas:>6} {f['campaigns']:>10} {f['decisions']:>8} {asked:>6} {done:>5}"
-        f" {f['leads']:>6} {f['messages_in'] + f['messages_out']:>5}"
-    )
+    return _COLUMNS.format(
+        f"{moment:%a %d %b %H:%M}", f"{f['spend']:.2f}", roas, f["campaigns"], f["decisions"], asked, done, f["leads"],
+        f["messages_in"] + f["messages_out"],
+    )  # fmt: skip
 
 
 def _live(on: Any, speed: float) -> Group:

@@ -65,7 +65,8 @@ def step(say: Speaker, row: Step, *, named: bool = False) -> StepView:
 
 def _named(say: Speaker, args: Mapping[str, Any]) -> str:
     kind = str(args.get("kind") or "")
-    parts = [say.words.find(f"act.{kind}") or kind, say.platform(args.get("platform")), args.get("name") or args.get("campaign_id")]
+    platform, name = args.get("platform"), args.get("name") or args.get("campaign_id")
+    parts = [say.words.find(f"act.{kind}") or kind, say.platform(platform), say.campaign(str(name), platform) if name else None]
     return " · ".join(str(part) for part in parts if part)
 
 
@@ -136,7 +137,7 @@ async def stops(web: Web, say: Speaker, session: Session, request: Request) -> d
     campaigns = await web.reads.campaigns(say.numbers.local_day(say.now), 50)
     choices: dict[str, list[tuple[str, str]]] = {
         "platform": [(name, say.platform(name) or name) for name in get_args(Platform)],
-        "campaign": [(c.id, f"{say.platform(c.platform)} · {c.name}") for c in campaigns],
+        "campaign": [(c.id, f"{say.platform(c.platform)} · {say.campaign(c.name, c.platform)}") for c in campaigns],
         "agent": [(name, say.who("agent", name)) for name in AGENTS],
     }
     past = await web.reads.lifted(PAST_STOPS)

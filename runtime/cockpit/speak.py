@@ -19,6 +19,7 @@ from knowledge.domain.money import Money
 from runtime.cockpit.numbers import DASH, Numbers
 from runtime.cockpit.words import Words
 from runtime.db.action_reads import ActionRow
+from runtime.db.repository import is_id
 
 SPENDS = frozenset(kind.model_fields["kind"].default for kind in SPENDING)
 COLUMNS = ("day", "date", "platform", "campaign", "campaign_id", "name", "status", "budget", "impressions", "clicks", "spend",
@@ -89,12 +90,19 @@ class Speaker:
         return self.words.find(f"actor.{kind}") or kind
 
     def actor(self, stored: str) -> str:
-        """The same for the stored form `kind:id`."""
+        """The same for the stored form `kind:id`; a process that carried something out is the system."""
         kind, _, ident = stored.partition(":")
+        if not ident and is_id(stored):
+            kind = "system"
         return self.who(kind, ident) if ident else (self.words.find(f"actor.{kind}") or stored)
 
     def platform(self, platform: str | None) -> str | None:
         return None if platform is None else (self.words.find(f"platform.{platform}") or platform)
+
+    def campaign(self, name: str, platform: str | None) -> str:
+        """A campaign's name without the platform that the house wrote behind it, for places that name the platform themselves."""
+        suffix = f" · {self.platform(platform) or ''}"
+        return name[: -len(suffix)] if name.casefold().endswith(suffix.casefold()) and len(name) > len(suffix) else name
 
     def status(self, status: str) -> str:
         return self.words.find(f"action_status.{status}") or status
@@ -105,7 +113,8 @@ class Speaker:
     def _subject(self, row: ActionRow) -> str:
         if row.kind == "autonomy.grant":
             return self.words.find(f"act.{row.args.get('action_kind')}") or str(row.args.get("action_kind"))
-        return " · ".join(part for part in (self.platform(row.platform), self._campaign(row)) if part)
+        name = self._campaign(row)
+        return " · ".join(part for part in (self.platform(row.platform), name and self.campaign(name, row.platform)) if part)
 
     def _direction(self, row: ActionRow) -> str:
         if row.kind == "campaign.set_budget":

@@ -165,7 +165,7 @@ class CockpitAccounts:
         """The last lines, oldest first."""
         async with self._database.transaction() as tx:
             found = await tx.conn.execute(
-                text("select role, body, rows, at from chat_messages where user_id = :user order by at desc, id limit :n"),
+                text("select role, body, rows, at from chat_messages where user_id = :user order by at desc, seq desc limit :n"),
                 {"user": UUID(user_id), "n": limit},
             )
             return [ChatLine(row.role, row.body, tuple(row.rows), row.at) for row in reversed(found.all())]

@@ -61,6 +61,10 @@ async def launch(house: House, slot: datetime) -> dict[str, Any]:
     return {"drafted": drafted}
 
 
+_SPELLED = {"meta": "Meta", "tiktok": "TikTok"}
+"""How the platforms write themselves, in names that their own managers show."""
+
+
 async def _draft(house: House, product: Product, platform: Literal["meta", "tiktok"], budget: Money) -> str:
     marketing, policy, now = house.settings.operator.marketing, house.policy(), house.clock.now()
     campaign_id = f"{product.id}-{platform}"
@@ -70,7 +74,7 @@ async def _draft(house: House, product: Product, platform: Literal["meta", "tikt
         platform=platform,
         campaign_id=campaign_id,
         product_id=product.id,
-        name=f"{product.name} · {platform.capitalize()}",
+        name=f"{product.name} · {_SPELLED[platform]}",
         daily_budget=budget,
         creatives=creatives,
         landing_url=tracked(product.landing_url, platform, campaign_id),
