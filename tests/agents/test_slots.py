@@ -119,7 +119,12 @@ def test_declining(text: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["ok, fico no aguardo Assistente", "Oi Assistente! Pode mandar a proposta sim", "isso, preciso do orçamento com frete", "valeu, obrigada"],
+    [
+        "ok, fico no aguardo Assistente",
+        "Oi Assistente! Pode mandar a proposta sim",
+        "isso, preciso do orçamento com frete",
+        "valeu, obrigada",
+    ],
 )
 def test_small_talk_is_no_companys_name(words: str) -> None:
     assert "company" not in read(words, ("company",))
