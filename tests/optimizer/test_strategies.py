@@ -61,6 +61,14 @@ def test_bayes_raises_what_pays_pauses_what_does_not_and_leaves_break_even_alone
     assert "returns" in actions["good"]["reason"] and "good" in actions["good"]["reason"]
 
 
+def test_what_is_paused_already_is_no_loser() -> None:
+    """A platform that says CAMPAIGN_PAUSED says nothing about the campaign's worth."""
+    history = account({"good": 4.5, "bad": 0.2})
+    assert by_campaign(history)["bad"]["action"] == "pause"
+    history["campaigns"][1]["status"] = "paused"
+    assert by_campaign(history).get("bad", {"action": "none"})["action"] != "pause"
+
+
 def test_bayes_does_not_pause_on_thin_evidence() -> None:
     """No order yet where break-even expects less than three: that happens to good campaigns too."""
     thin = account({"a": 3.0, "b": 3.0, "c": 3.0, "new": 0.0}, days=10)
