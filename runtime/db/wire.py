@@ -61,6 +61,7 @@ async def one(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> Row |
 
 async def do(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> int:
     """Executes and returns the number of rows touched."""
+    _may_change(conn)
     return (await _run(conn, sql, values)).rowcount
 
 
@@ -68,7 +69,14 @@ async def later(conn: Errand, sql: str, values: Mapping[str, Any] = NONE) -> Non
     """Executes before the errand's next statement or its end, in the same journey: for what has no answer to wait for. A journey costs
     the processor as much as the statement, and as much time as the database is far away. Where the connection is SQLAlchemy's, at
     once."""
+    _may_change(conn)
     if isinstance(conn, Driver):
         conn.later(spelled(sql), values)
     else:
         await _run(conn, sql, values)
+
+
+def _may_change(conn: Errand) -> None:
+    """An errand of questions has no transaction to keep a change in, nor an end at which what waits would be done."""
+    if isinstance(conn, Driver) and conn.autocommit:
+        raise RuntimeError("an errand that only reads changes and locks nothing; begin one with a transaction")

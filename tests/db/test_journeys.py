@@ -132,6 +132,16 @@ async def test_questions_run_without_a_transaction_and_leave_the_connection_as_i
     assert await kinds(database) == ["there", "there"]
 
 
+@pytest.mark.parametrize("way", [wire.do, wire.later])
+async def test_an_errand_of_questions_changes_nothing_and_leaves_nothing_to_the_next(database: Database, way: Any) -> None:
+    with pytest.raises(RuntimeError, match="only reads"):
+        async with begin(database.engine, reading=True) as conn:
+            await way(conn, ADD, {"kind": "smuggled"})
+    async with begin(database.engine) as conn:
+        assert await wire.one(conn, COUNT, {"kind": "smuggled"}) == {"n": 0}
+    assert await kinds(database) == []
+
+
 async def test_a_server_that_is_gone_under_a_question_is_told_as_itself(database: Database) -> None:
     with pytest.raises(DBAPIError, match="terminat"):
         async with begin(database.engine, reading=True) as conn:
