@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import prompts
 from agents.member import member
 from knowledge.domain.action import Platform
-from knowledge.domain.campaign import Product
+from knowledge.domain.campaign import AD_LENGTHS, AdLength, Product
 from tools.kits import as_json
 from tools.kits.creative import CopyVariant, CreativeKit
 from tools.kits.research import ResearchKit
@@ -30,15 +30,22 @@ def build_copywriter(model: Model, research: ResearchKit, *, fallback_models: Se
 
 
 async def write_variants(
-    model: Model, product: Product, platform: Platform, *, count: int = 3, fallback_models: Sequence[Model] = ()
+    model: Model,
+    product: Product,
+    platform: Platform,
+    *,
+    count: int = 3,
+    length: AdLength | None = None,
+    fallback_models: Sequence[Model] = (),
 ) -> tuple[CopyVariant, ...]:
-    """1..count wordings for a product on a platform, each within the platform's limits. Raises NoCopy when none came."""
-    kit = CreativeKit(platform, most=count)
+    """1..count wordings for a product on a platform, each within `length` (the platform's unless told). Raises NoCopy when none came."""
+    most = length or AD_LENGTHS[platform]
+    kit = CreativeKit(platform, most=count, length=most)
     agent: Any = member("copywriter", _ROLE, model, prompts.load("copywriter"), kit.tools(), fallback_models, None)
     facts = {"name": product.name, "description": product.description, "keywords": product.keywords}
     task = (
-        f"<platform>{platform}</platform>\n<count>{count}</count>\n<product>{as_json(facts)}</product>\n"
-        f"Hand in {count} wordings with submit_variant."
+        f"<platform>{platform}</platform>\n<headline>{most.headline}</headline>\n<text>{most.text}</text>\n<count>{count}</count>\n<product>{as_json(facts)}</product>\n"
+        f"Hand in {count} wordings with submit_variant, a headline and a text of at most so many characters each."
     )
     run = await agent.arun(input=task, stream=False)
     if not kit.variants():

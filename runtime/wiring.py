@@ -184,12 +184,13 @@ class House:
         return ChatAnswer(text=answer, rows=tuple(desk.rows[:20]), action_ids=acted)
 
     async def write_creatives(self, product: Product, platform: Platform, campaign_id: str) -> tuple[Creative, ...]:
-        """Three wordings by the copywriter, within the platform's limits. Raises agents.copywriter.NoCopy."""
+        """Three wordings by the copywriter, within the law's lengths. Raises agents.copywriter.NoCopy."""
         from agents.copywriter import write_variants
         from tools.creative_image import draw
 
         model, fallbacks = self.models("copywriter")
-        variants = await write_variants(model, product, platform, count=3, fallback_models=fallbacks)
+        length = self._policy.ad_length(platform)
+        variants = await write_variants(model, product, platform, count=3, length=length, fallback_models=fallbacks)
         creatives: list[Creative] = []
         for n, v in enumerate(variants, 1):
             image = product.image_url

@@ -17,6 +17,7 @@ from tools.kits.creative import LIMITS
 _PRODUCT = re.compile(r"<product>(.*?)</product>", re.DOTALL)
 _PLATFORM = re.compile(r"<platform>(\w+)</platform>")
 _COUNT = re.compile(r"<count>(\d+)</count>")
+_HEADLINE, _TEXT = re.compile(r"<headline>(\d+)</headline>"), re.compile(r"<text>(\d+)</text>")
 
 
 class CopyBrain:
@@ -26,10 +27,12 @@ class CopyBrain:
         _, text, since = since_user(messages)
         limit = LIMITS.get(cast(Any, found[1]) if (found := _PLATFORM.search(text)) else "meta", LIMITS["meta"])
         count = int(found[1]) if (found := _COUNT.search(text)) else 3
+        headline = int(found[1]) if (found := _HEADLINE.search(text)) else limit.headline
+        body = int(found[1]) if (found := _TEXT.search(text)) else limit.text
         if match := _PRODUCT.search(text):
             if since:
                 return Answer("ok")
-            made = variants(cast(dict[str, Any], parsed(match[1])), limit.headline, limit.text, limit.ctas, count)
+            made = variants(cast(dict[str, Any], parsed(match[1])), headline, body, limit.ctas, count)
             if "submit_variant" in tools and made:
                 return Answer(calls=tuple(Call("submit_variant", v) for v in made))
             return Answer("\n".join(f"{v['headline']} | {v['text']} | {v['cta']}" for v in made))

@@ -17,6 +17,8 @@ from knowledge.domain.grant import GrantFact
 from knowledge.domain.money import Money
 from knowledge.domain.rates import Rate
 
+ListedKind = Literal["product", "creative", "term", "brand"]
+
 
 class _Fact(Frozen):
     model_config = ConfigDict(defer_build=True)
@@ -192,7 +194,7 @@ class Rejection(_Fact):
 class Listed(_Fact):
     """An entry of the blacklist that concerns the action: what failed before, or was banned by a person."""
 
-    kind: Literal["product", "creative", "term", "brand"]
+    kind: ListedKind
     value: str
     reason: str
     added_by: str

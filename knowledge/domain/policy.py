@@ -9,15 +9,19 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from knowledge.domain.action import Platform
+from knowledge.domain.campaign import AD_LENGTHS, AdLength
+from knowledge.domain.facts import ListedKind
 from knowledge.domain.frozen import Frozen
 from knowledge.domain.money import Money
 
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Multiplier = Annotated[Decimal, Field(ge=1, le=10)]
 Level = Literal[1, 2, 3]
+ProvableClaim = Literal["before_after", "guarantee", "superlative", "capitals", "punctuation"]
+"""Claims that may be true and shown to be, and matters of form. Health, money and the reader's person are in nobody's hand."""
 
 
 class Financial(Frozen):
@@ -85,6 +89,9 @@ class Financial(Frozen):
     strategy_min_campaigns: int = Field(
         default=3, ge=1, description="Fewer campaigns than this changed in one day are never a change of strategy"
     )
+    emergency_resume: Literal["ask", "refuse"] = Field(
+        default="ask", description="What a machine gets that wants to switch on what was stopped in an emergency"
+    )
 
 
 class Quality(Frozen):
@@ -108,6 +115,21 @@ class Compliance(Frozen):
 
     licensed_brands: tuple[str, ...] = Field(default=(), description="Brands that our ads may name")
     banned_terms: tuple[str, ...] = Field(default=(), description="Words that no ad may contain, beside the built-in ones")
+    claims_asked: tuple[ProvableClaim, ...] = Field(
+        default=(), description="Claims about which a manager is asked, who may hold a proof; absent = refused like the others"
+    )
+    max_headline: dict[Platform, Annotated[int, Field(ge=10, le=500)]] = Field(
+        default_factory=dict[Platform, int], description="Characters of a headline; absent or longer = what the platform accepts"
+    )
+    max_text: dict[Platform, Annotated[int, Field(ge=20, le=2000)]] = Field(
+        default_factory=dict[Platform, int], description="Characters of a text; absent or longer = what the platform accepts"
+    )
+    undeclared_category: Literal["ask", "refuse"] = Field(
+        default="ask", description="What an ad gets whose words suggest a special category that is not declared"
+    )
+    blacklist_asked: tuple[ListedKind, ...] = Field(
+        default=(), description="Kinds of entries of the blacklist about which a manager is asked; absent = refused"
+    )
 
 
 class ConversationLimits(Frozen):
@@ -117,7 +139,17 @@ class ConversationLimits(Frozen):
         default=24, ge=1, description="Hours after the lead's last message in which free text may be sent"
     )
     max_questions: int = Field(default=2, ge=1, description="Questions in one message")
-    price_sources: tuple[str, ...] = Field(default=(), description="Catalogue sources from which a price may be quoted")
+    price_sources: tuple[str, ...] = Field(
+        default=(), description="Catalogue sources from which a price may be quoted; none can be yet, so it stays empty"
+    )
+
+    @field_validator("price_sources")
+    @classmethod
+    def _none_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """A dial that nothing obeys must not look as if it did."""
+        if value:
+            raise ValueError("the bot quotes no price from any source yet; leave it empty")
+        return value
 
 
 class Operational(Frozen):
@@ -256,6 +288,13 @@ class Policy(Frozen):
         """The most that one campaign may cost: its own cap, or the workspace's where that is lower or no own one is set."""
         money = self.guardrails.financial
         return self._least(money.campaign_daily_cap if span == "day" else money.campaign_weekly_cap, span)
+
+    def ad_length(self, platform: Platform) -> AdLength:
+        """Most characters of an ad's headline and text: what the platform accepts, or the operator's own where that is shorter."""
+        most, own = AD_LENGTHS[platform], self.guardrails.compliance
+        return AdLength(
+            min(most.headline, own.max_headline.get(platform, most.headline)), min(most.text, own.max_text.get(platform, most.text))
+        )
 
     def _least(self, own: Money | None, span: Literal["day", "week"]) -> Money:
         whole = self.guardrails.financial.daily_cap if span == "day" else self.guardrails.financial.weekly_cap

@@ -20,7 +20,7 @@ from runtime.db.action_reads import ActionRow
 from tools.guardrails import RULES, judge
 
 Unit = Literal["", "share", "hours", "days", "times"]
-_MONEY, _QUALITY = "guardrails.financial.", "guardrails.quality."
+_MONEY, _QUALITY, _COMPLIANCE = "guardrails.financial.", "guardrails.quality.", "guardrails.compliance."
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,18 @@ MEASURES: dict[str, Measure] = {
     "rollback": Measure("drop", "limit", _QUALITY + "rollback_drop", "share"),
     "confidence": Measure("confidence", "limit", _QUALITY + "min_confidence", "share"),
     "recent_no": Measure("hours", "limit", _QUALITY + "rejection_memory_hours", "hours"),
-    "ad_length": Measure("length", "limit"),
-    "trademark": Measure(dial="guardrails.compliance.licensed_brands"),
-    "banned_product": Measure(dial="guardrails.compliance.banned_terms"),
+    "emergency_stop": Measure(dial=_MONEY + "emergency_resume"),
+    "ad_policy": Measure(dial=_COMPLIANCE + "claims_asked"),
+    "ad_length": Measure("length", "limit", _COMPLIANCE + "max_text"),
+    "trademark": Measure(dial=_COMPLIANCE + "licensed_brands"),
+    "banned_product": Measure(dial=_COMPLIANCE + "banned_terms"),
+    "special_category": Measure(dial=_COMPLIANCE + "undeclared_category"),
+    "learned_blacklist": Measure(dial=_COMPLIANCE + "blacklist_asked"),
     "unsettled": Measure("held"),
     "service_window": Measure("hours", "limit", "guardrails.conversation.service_window_hours", "hours"),
     "questions": Measure("asked", "limit", "guardrails.conversation.max_questions"),
 }
-"""Rules that are not here speak of words or states and have no dial: their sentence names the words or the state."""
+"""Rules that are not here speak of states and have no dial: their sentence names the state."""
 
 AMOUNTS = frozenset(
     {"campaign_budget", "daily_cap", "weekly_cap", "platform_daily_cap", "platform_weekly_cap", "campaign_daily_cap",
@@ -97,6 +101,10 @@ def measure(rule: str, answer: str, numbers: Mapping[str, Any]) -> Measure:
         return Measure("increase", "most", _MONEY + "max_scale", "share")
     if rule == "strategy_change" and not _above(numbers, "touched", "limit") and _above(numbers, "paused", "pause_limit"):
         return Measure("paused", "pause_limit", _MONEY + "strategy_pause_share", "share")
+    if rule == "ad_length" and str(numbers.get("place")).startswith("headline"):
+        return Measure(found.seen, found.limit, _COMPLIANCE + "max_headline")
+    if rule == "special_category" and "age_min" in numbers:  # ages of a declared one: that is the platforms' law
+        return Measure()
     if rule == "autonomy" and "expires_at" in numbers:  # a grant
         bound = {"amount": ("max_amount", ""), "change": ("max_change", "share"), "expiry": ("expires_at", "days")}
         seen, unit = bound.get(str(numbers.get("cause")), ("max_amount", ""))

@@ -13,7 +13,23 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from law_support import AGENT, NOW, USER, books, brl, campaign, exposure, facts, message, pause, policy, resume, set_budget, talk
+from law_support import (
+    AGENT,
+    NOW,
+    USER,
+    books,
+    brl,
+    campaign,
+    exposure,
+    facts,
+    message,
+    pause,
+    policy,
+    publish,
+    resume,
+    set_budget,
+    talk,
+)
 from test_findings_speak import CASES, OWN, finding_calls
 
 from knowledge.domain.action import Action, GrantAutonomy, Platform, parse_action
@@ -76,7 +92,7 @@ RARE: dict[str, tuple[Action, Facts, Policy]] = {
     "exchange_rate.refuse": (set_budget("55", "USD"), facts(), policy()),
     "facts_readable.refuse": (set_budget("55"), facts(budget=None, unreadable=("rate.USD/BRL", "meta.get_campaign")), policy()),
 }  # fmt: skip
-GRANTS: dict[str, tuple[Action, Facts, Policy]] = {
+NAMED: dict[str, tuple[Action, Facts, Policy]] = {
     "autonomy.shadow": (set_budget("55"), facts(AGENT), SHADOW),
     "autonomy.grant_ask": (grant(), facts(USER), policy()),
     "autonomy.grant_ask_small": (grant(max_change=None), facts(USER), policy()),
@@ -84,6 +100,11 @@ GRANTS: dict[str, tuple[Action, Facts, Policy]] = {
     "autonomy.grant_advisory": (grant(), facts(USER), policy(autonomy={"level": 3})),
     "autonomy.grant_amount": (grant(max_amount=brl(201)), facts(USER), policy()),
     "autonomy.grant_change": (grant(max_change="0.8"), facts(USER), policy()),
+    "special_category.undeclared": (
+        publish(text="Casa para alugar"),
+        NO_CAMPAIGN,
+        policy(compliance={"undeclared_category": "refuse"}),
+    ),
     "autonomy.grant_expiry": (grant(expires_at=NOW + timedelta(days=200)), facts(USER), policy()),
 }
 
@@ -97,8 +118,8 @@ def every() -> dict[str, tuple[Finding, Facts]]:
             told = next(f for f in judge(action, known, law).findings if f.rule == rule)
             assert told.answer == answer, name
             found[group + name] = (told, known)
-    for name, (action, known, law) in GRANTS.items():
-        told = next(f for f in judge(action, known, law).findings if f.rule == "autonomy")
+    for name, (action, known, law) in NAMED.items():
+        told = next(f for f in judge(action, known, law).findings if f.rule == name.partition(".")[0])
         assert told.message.id == f"guard.{name}"
         found[name] = (told, known)
     fallen = judge(set_budget("55"), facts(), policy(), (Rule("daily_cap", (object,), broken, lambda law: None),))  # type: ignore
@@ -278,6 +299,6 @@ def test_no_answer_of_the_gate_shows_a_bare_name_or_moment(locale: str) -> None:
 
 
 def test_the_judged_actions_are_real() -> None:
-    for action, _, _ in (*CASES.values(), *RARE.values(), *GRANTS.values()):
+    for action, _, _ in (*CASES.values(), *RARE.values(), *NAMED.values()):
         assert parse_action(action.args()) == action
     assert Decimal("0.4") == CASES["confidence.ask"][1].confidence

@@ -247,6 +247,68 @@ def test_ad_length(platform: Platform) -> None:
         assert says("ad_length", publish(platform=platform, headline=headline, text=text), NEW) == answer
 
 
+@pytest.mark.parametrize("platform", ["meta", "tiktok", "google", "linkedin"])
+def test_an_operator_may_want_shorter_ads_but_never_longer_ones(platform: Platform) -> None:
+    most = AD_LENGTHS[platform]
+    short = policy(compliance={"max_headline": {platform: 12}, "max_text": {platform: 50}})
+    for headline, text, answer in (("h" * 12, "t" * 50, "allow"), ("h" * 13, "t", "refuse"), ("h", "t" * 51, "refuse")):
+        assert says("ad_length", publish(platform=platform, headline=headline, text=text), NEW, short) == answer
+    wide = policy(compliance={"max_headline": {platform: 500}, "max_text": {platform: 2000}})
+    assert wide.ad_length(platform) == most
+    assert says("ad_length", publish(platform=platform, headline="h" * (most.headline + 1)), NEW, wide) == "refuse"
+
+
+PROVED = ("before_after", "guarantee", "superlative", "capitals", "punctuation")
+TEXTS = {
+    "before_after": "Veja o antes e depois",
+    "guarantee": "Resultado garantido",
+    "superlative": "O melhor forno do Brasil",
+    "capitals": "FORNO PARA PADARIA hoje",
+    "punctuation": "Chegou!!",
+}
+
+
+@pytest.mark.parametrize("claim", PROVED)
+def test_a_claim_that_can_be_proved_is_asked_about_where_the_operator_says_so(claim: str) -> None:
+    asked = policy(compliance={"claims_asked": (claim,)})
+    assert says("ad_policy", publish(text=TEXTS[claim]), NEW) == "refuse", "not unless told"
+    for other, text in TEXTS.items():
+        assert says("ad_policy", publish(text=text), NEW, asked) == ("ask" if other == claim else "refuse"), other
+    assert says("ad_policy", publish(text="Assa bem"), NEW, asked) == "allow"
+
+
+@pytest.mark.parametrize("text", ["Cura diabetes", "Ganhe R$ 5.000 por mês", "Você está acima do peso?"])
+def test_what_nobody_may_claim_is_not_hidden_by_what_may_be_asked_about(text: str) -> None:
+    everything = policy(compliance={"claims_asked": PROVED})
+    assert says("ad_policy", publish(text=f"O melhor do Brasil!! {text}"), NEW, everything) == "refuse"
+    assert says("ad_policy", publish(headline="O MELHOR DO BRASIL", text=text), NEW, everything) == "refuse"
+
+
+@pytest.mark.parametrize("claim", ["health", "money", "personal", "nonsense"])
+def test_no_operator_puts_health_money_or_the_reader_into_a_managers_hand(claim: str) -> None:
+    with pytest.raises(ValueError, match="claims_asked"):
+        policy(compliance={"claims_asked": (claim,)})
+
+
+def test_an_operator_may_refuse_what_is_not_declared() -> None:
+    strict = policy(compliance={"undeclared_category": "refuse"})
+    found = finding_of(judge(publish(text="Casa para alugar"), NEW, strict), "special_category")
+    assert (found.answer, found.message.id, found.numbers["category"]) == ("refuse", "guard.special_category.undeclared", "HOUSING")
+    assert says("special_category", publish(text="Casa para alugar", special_ad_categories=("HOUSING",)), NEW, strict) == "allow"
+    assert says("special_category", publish(text="Móveis de inox"), NEW, strict) == "allow"
+
+
+@pytest.mark.parametrize("kind", ["product", "creative", "term", "brand"])
+def test_an_operator_may_have_a_kind_of_entry_asked_about(kind: str) -> None:
+    entries = (listed("product", "p1"), listed("creative", "k1"), listed("term", "assa bem"), listed("brand", "forno"))
+    law = policy(compliance={"blacklist_asked": (kind,)})
+    for entry in entries:
+        told = facts(AGENT, campaign=None, blacklist=(entry,))
+        assert says("learned_blacklist", publish(), told, law) == ("ask" if entry.kind == kind else "refuse")
+    told = facts(AGENT, campaign=None, blacklist=entries)
+    assert says("learned_blacklist", publish(), told, law) == "refuse", "one that refuses is not hidden by one that asks"
+
+
 def listed(kind: str, value: str) -> Listed:
     return Listed.model_validate({"kind": kind, "value": value, "reason": "ROAS de 0,2 em março", "added_by": "user:ana@x.br"})
 

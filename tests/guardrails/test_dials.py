@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import sys
 from pathlib import Path
 
 import pytest
 from law_support import brl
 
 from knowledge.domain.policy import Policy
+from runtime.cockpit.measures import MEASURES
+from runtime.config_check import dials
 from runtime.settings import ConfigError, load_operator
+from tools.guardrails import RULES
+from tools.guardrails.rule import Rule
 
 OPERATOR = Path(__file__).resolve().parents[2] / "agentos.yaml"
 
@@ -68,5 +75,77 @@ def test_every_dial_changes_the_policys_version(tmp_path: Path) -> None:
         ("test_hours: 24", "test_hours: 25"),
         ("licensed_brands: []", "licensed_brands: [Braseiro]"),
         ("platform_daily_cap: {}", "platform_daily_cap: {meta: 1}"),
+        ("claims_asked: []", "claims_asked: [superlative]"),
+        ("max_headline: {}", "max_headline: {meta: 30}"),
+        ("max_text: {}", "max_text: {tiktok: 90}"),
+        ("undeclared_category: ask", "undeclared_category: refuse"),
+        ("blacklist_asked: []", "blacklist_asked: [term]"),
+        ("emergency_resume: ask", "emergency_resume: refuse"),
     ):
         assert load_operator(written(tmp_path, before, after)).policy().version != plain
+
+
+@pytest.mark.parametrize(
+    ("before", "wrong", "told"),
+    [
+        ("claims_asked: []", "claims_asked: [health]", "guardrails.compliance.claims_asked.0"),
+        ("max_headline: {}", "max_headline: {meta: 5}", "guardrails.compliance.max_headline.meta"),
+        ("max_text: {}", "max_text: {orkut: 50}", "guardrails.compliance.max_text.orkut"),
+        ("undeclared_category: ask", "undeclared_category: allow", "guardrails.compliance.undeclared_category"),
+        ("blacklist_asked: []", "blacklist_asked: [person]", "guardrails.compliance.blacklist_asked.0"),
+        ("emergency_resume: ask", "emergency_resume: allow", "guardrails.financial.emergency_resume"),
+        ("max_questions: 2", "max_questions: 2\n    price_sources: [catalogue]", "guardrails.conversation.price_sources"),
+    ],
+)
+def test_a_dial_that_would_open_a_door_is_named(tmp_path: Path, before: str, wrong: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_operator(written(tmp_path, before, wrong))
+    assert told in str(caught.value)
+
+
+INVARIANTS = {
+    "kill_switch", "facts_readable", "other_platforms", "undo_object", "already_published", "unsettled", "takeover", "opt_out", "promises",
+}  # fmt: skip
+"""What keeps the books right or people's word: a stop stops, doubt refuses, nothing is published twice or over somebody's change, an
+unsettled change is waited for, and who took over, asked to leave or was told no price is left so. No operator may move these."""
+
+ELSEWHERE = {
+    "guardrails.financial.alert_at": "the alert of a cap (runtime/jobs)",
+    "guardrails.financial.velocity_envelope": "the spend watchdog",
+    "guardrails.conversation.price_sources": "must be empty",
+    "autonomy.approval_hours": "the expiry of a request",
+    "autonomy.max_approval_hours": "how far a manager may extend it",
+    "autonomy.grace_minutes": "the wait before an allowed change",
+    "autonomy.quorum": "who must say yes",
+}
+
+
+def test_every_rule_has_its_dial_and_every_limit_its_rule() -> None:
+    paths = {path for path, _ in dials(load_operator(OPERATOR))}
+    assert {rule.id for rule in RULES if not rule.dials} == INVARIANTS
+    named = {dial for rule in RULES for dial in rule.dials}
+    assert named - paths == set(), "a rule names a setting that does not exist"
+    limits = {p for p in paths if p.startswith(("guardrails.", "autonomy."))}
+    sending = {p for p in limits if p.startswith(("guardrails.operational.", "autonomy.earned."))}
+    assert limits - named - sending == ELSEWHERE.keys(), "a limit that no rule obeys"
+
+
+def test_what_a_card_says_may_be_moved_is_a_dial_of_its_rule() -> None:
+    known = {rule.id: rule.dials for rule in RULES}
+    assert {rule: m.dial for rule, m in MEASURES.items() if m.dial and m.dial not in known[rule]} == {}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.dials], ids=lambda rule: rule.id)
+def test_a_rules_file_reads_the_dials_that_it_names(rule: Rule) -> None:
+    source = inspect.getsource(sys.modules[rule.sentence.__module__])
+    for dial in rule.dials:
+        name = dial.rpartition(".")[2]
+        assert re.search(INDIRECT.get(name, rf"\.{name}\b"), source), f"{rule.id} does not read {dial}"
+
+
+INDIRECT = {
+    "overspend_multiplier": r"\boutlook\(", "by_action": r"\.level_of\(", "shadow": r"\.shadowed\(", "shadow_actions": r"\.shadowed\(",
+    "max_headline": r"\.ad_length\(", "max_text": r"\.ad_length\(", "platform_daily_cap": r"\.platform_cap\(",
+    "platform_weekly_cap": r"\.platform_cap\(",
+}  # fmt: skip
+"""Dials that are read by a method of the policy, or by the sum of what all campaigns may spend."""

@@ -52,3 +52,11 @@ def test_what_was_stopped_in_an_emergency_is_resumed_by_a_person(who: str, answe
     stopped = campaign(status="paused", delivery="paused", emergency_stop=True)
     assert says("emergency_stop", resume(), facts(who, campaign=stopped)) == answer
     assert says("emergency_stop", resume(), facts(who, campaign=campaign(status="paused"))) == "allow"
+
+
+@pytest.mark.parametrize(("who", "answer"), [(AGENT, "refuse"), (WATCHDOG, "refuse"), (USER, "allow")])
+def test_the_operator_may_let_no_machine_even_ask_for_what_was_stopped_in_an_emergency(who: str, answer: str) -> None:
+    strict = policy(emergency_resume="refuse")
+    stopped = campaign(status="paused", delivery="paused", emergency_stop=True)
+    assert says("emergency_stop", resume(), facts(who, campaign=stopped), strict) == answer
+    assert says("emergency_stop", resume(), facts(who, campaign=campaign(status="paused")), strict) == "allow"

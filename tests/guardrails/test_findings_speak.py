@@ -65,6 +65,7 @@ CASES: dict[str, tuple[Action, Facts, Policy]] = {
     "over_cap.refuse": (set_budget("55"), facts(budget=books(exposure(spent="301"))), policy()),
     "over_weekly_cap.refuse": (set_budget("55"), facts(budget=books(exposure(), spent_week="1501")), policy()),
     "emergency_stop.ask": (resume(), facts(AGENT, campaign=campaign(emergency_stop=True)), policy()),
+    "emergency_stop.refuse": (resume(), facts(AGENT, campaign=campaign(emergency_stop=True)), policy(emergency_resume="refuse")),
     "already_published.refuse": (publish(campaign_id="c1"), facts(), policy()),
     "unsettled.refuse": (set_budget("55"), facts(budget=books(exposure(), held=[HELD])), policy()),
     "campaign_budget.refuse": (set_budget("201"), facts(), policy()),
@@ -104,12 +105,16 @@ CASES: dict[str, tuple[Action, Facts, Policy]] = {
     "recent_no.refuse": (set_budget("55"), facts(AGENT, rejections=NO), policy()),
     "pause_size.ask": (pause(), facts(CLOCK, campaign=campaign("5001")), policy()),
     "ad_policy.refuse": (publish(text="Você está acima do peso?"), NEW, policy()),
+    "ad_policy.ask": (publish(text="O melhor do Brasil"), NEW, policy(compliance={"claims_asked": ("superlative",)})),
     "ad_length.refuse": (publish(text="t" * 126), NEW, policy()),
     "banned_product.refuse": (publish(text="Cigarro eletrônico"), NEW, policy()),
     "trademark.ask": (publish(text="Capa para iPhone"), NEW, policy()),
     "trademark.refuse": (publish(text="Relógio tipo Rolex"), NEW, policy()),
     "special_category.ask": (publish(text="Casa para alugar"), NEW, policy()),
     "special_category.refuse": (publish(special_ad_categories=("HOUSING",), age_min=30), NEW, policy()),
+    "learned_blacklist.ask": (
+        publish(), facts(AGENT, campaign=None, blacklist=LIST), policy(compliance={"blacklist_asked": ("product", "term", "brand", "creative")}),
+    ),
     "learned_blacklist.refuse": (publish(), facts(AGENT, campaign=None, blacklist=LIST), policy()),
     "takeover.refuse": (message(), talk("human", 2), policy()),
     "opt_out.refuse": (message(), talk(opted_out=True), policy()),
@@ -172,6 +177,7 @@ def test_every_answer_of_the_campaign_rules_has_a_case() -> None:
         "weekly_reserve.refuse",
         "strategy_change.refuse",
         "rule_failed.refuse",
+        "special_category.undeclared",  # the refusal of an operator's own wish: among the cards
     }
     elsewhere = {"autonomy", "exchange_rate", "grant", "restores"}
     answers = {key.removeprefix("guard.") for key in catalogue("en") if key.startswith("guard.") and not key.endswith(".allow")}

@@ -23,7 +23,7 @@ def policy() -> Policy:
 
 def test_every_rule_file_is_in_the_list() -> None:
     """A rule that nobody asks is no rule."""
-    listed = {rule.judge.__module__ for rule in RULES}
+    listed = {rule.sentence.__module__ for rule in RULES}
     files = {f"tools.guardrails.{path.stem}" for path in (ROOT / "tools/guardrails").glob("*.py")}
     helpers = {f"tools.guardrails.{name}" for name in ("__init__", "rule", "exposure", "words", "operational")}
     assert files - helpers == listed

@@ -17,5 +17,5 @@ def _judge(action: PublishCampaign | SetBudget | ResumeCampaign, facts: Facts, p
 
 
 RULE = Rule(
-    "account_zone", SPENDING, _judge, lambda policy: Message(id="rule.account_zone", params={"zone": policy.time_zone})
+    "account_zone", SPENDING, _judge, lambda policy: Message(id="rule.account_zone", params={"zone": policy.time_zone}), ("time_zone",)
 )  # fmt: skip

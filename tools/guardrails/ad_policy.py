@@ -1,20 +1,21 @@
-"""What the platforms' ad policies forbid a text to say, and how long it may be (pt-BR and en).
+"""What the platforms' ad policies forbid a text to say (pt-BR and en).
 
 Forbidden for every product: promises of health and money, statements about the reader's person, before-and-after, guarantees of
-results and superlatives that nobody can prove, shouting. Source: the platforms' public advertising standards.
+results and superlatives that nobody can prove, shouting. What can be proved may be asked about, where the operator says so.
+Source: the platforms' public advertising standards.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from knowledge.domain.action import PublishCampaign
-from knowledge.domain.campaign import AD_LENGTHS
 from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import COMPLIANCE, Rule, finding
 from tools.guardrails.words import Patterns, normal, shown
 
 _ILLNESS = (
@@ -113,41 +114,34 @@ def shouts(text: str) -> str | None:
     return text[:40] if len(letters) >= 12 and len(loud) * 2 > len(letters) else None
 
 
-def fault(text: str) -> tuple[str, str] | None:
-    """(which claim, the words) of the first thing a text may not say; None when it is clean."""
-    hit = CLAIMS.first(normal(text))
+def fault(text: str, but: Collection[str] = ()) -> tuple[str, str] | None:
+    """(which claim, the words) of the first thing a text may not say, leaving out the claims of `but`; None when it is clean."""
+    hit = CLAIMS.first(normal(text), but)
     if hit:
         return hit
-    loud = shouts(text)
+    loud = None if "capitals" in but else shouts(text)
     if loud:
         return "capitals", loud
-    marks = _PUNCTUATION.search(text)
+    marks = None if "punctuation" in but else _PUNCTUATION.search(text)
     return ("punctuation", marks[0][:20].strip()) if marks else None
 
 
 def _judge(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
-    for place, text in shown(action):
-        found = fault(text)
+    texts, asked = shown(action), policy.guardrails.compliance.claims_asked
+    for place, text in texts:
+        found = fault(text, asked)
         if found:
             return finding("ad_policy", "refuse", claim=LABELS[found[0]], words=found[1], place=place)
+    for place, text in texts if asked else ():
+        found = fault(text)
+        if found:
+            return finding("ad_policy", "ask", claim=LABELS[found[0]], words=found[1], place=place)
     return finding("ad_policy", "allow", texts=2 * len(action.creatives))
 
 
-def _judge_length(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
-    most = AD_LENGTHS[action.platform]
-    longest = 0
-    for place, text in shown(action):
-        limit = most.headline if place.startswith("headline") else most.text
-        longest = max(longest, len(text))
-        if len(text) > limit:
-            return finding("ad_length", "refuse", length=len(text), limit=limit, place=place, platform=action.platform)
-    return finding("ad_length", "allow", length=longest, limit=max(most), platform=action.platform)
+def _sentence(policy: Policy) -> Message:
+    asked = tuple(LABELS[claim] for claim in policy.guardrails.compliance.claims_asked)
+    return Message(id="rule.ad_policy", params={"asked": asked or None})
 
 
-RULE = Rule("ad_policy", (PublishCampaign,), _judge, lambda policy: Message(id="rule.ad_policy"))
-LENGTH = Rule(
-    "ad_length",
-    (PublishCampaign,),
-    _judge_length,
-    lambda policy: Message(id="rule.ad_length", params={"headline": AD_LENGTHS["meta"].headline, "text": AD_LENGTHS["meta"].text}),
-)
+RULE = Rule("ad_policy", (PublishCampaign,), _judge, _sentence, (COMPLIANCE + "claims_asked",))

@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import FINANCIAL, Rule, finding
 
 
 def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
@@ -23,5 +23,6 @@ RULE = Rule(
     (SetBudget, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.adjustments", params={"limit": policy.guardrails.financial.max_adjustments_per_day}),
+    (FINANCIAL + "max_adjustments_per_day",),
     pace=True,
 )

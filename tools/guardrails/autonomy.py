@@ -18,7 +18,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding
-from tools.guardrails.budget_step import changes
+from tools.guardrails.max_increase import changes
 from tools.guardrails.rule import Rule, emergency, finding
 
 MAX_GRANT = timedelta(days=90)
@@ -127,4 +127,5 @@ RULE = Rule(
     (*CAMPAIGN, GrantAutonomy),
     _judge,
     lambda policy: Message(id="rule.autonomy", params={"level": policy.autonomy.level}),
+    ("autonomy.level", "autonomy.by_action", "autonomy.publication", "autonomy.shadow", "autonomy.shadow_actions"),
 )

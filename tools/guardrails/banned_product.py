@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import COMPLIANCE, Rule, finding
 from tools.guardrails.words import Patterns, everything, has_word
 
 BANNED = Patterns(
@@ -95,4 +95,6 @@ def _judge(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
     return finding("banned_product", "refuse", category=LABELS[found[0]], words=found[1])
 
 
-RULE = Rule("banned_product", (PublishCampaign,), _judge, lambda policy: Message(id="rule.banned_product"))
+RULE = Rule(
+    "banned_product", (PublishCampaign,), _judge, lambda policy: Message(id="rule.banned_product"), (COMPLIANCE + "banned_terms",)
+)

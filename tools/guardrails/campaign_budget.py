@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import FINANCIAL, Rule, finding
 
 
 def _judge(action: PublishCampaign | SetBudget | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:
@@ -27,4 +27,5 @@ RULE = Rule(
     (PublishCampaign, SetBudget, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.campaign_budget", params={"limit": policy.guardrails.financial.max_campaign_budget}),
+    (FINANCIAL + "max_campaign_budget",),
 )

@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook, week_answer
-from tools.guardrails.rule import Rule, amount, finding, lowers, unread
+from tools.guardrails.rule import FINANCIAL, Rule, amount, finding, lowers, unread
 
 CampaignSpend = PublishCampaign | SetBudget | ResumeCampaign
 
@@ -53,5 +53,17 @@ def _sentence_week(policy: Policy) -> Message:
     return Message(id="rule.campaign_weekly_cap", params={"cap": policy.campaign_cap("week")})
 
 
-DAILY = Rule("campaign_daily_cap", SPENDING, _judge_day, _sentence_day)
-WEEKLY = Rule("campaign_weekly_cap", SPENDING, _judge_week, _sentence_week)
+DAILY = Rule(
+    "campaign_daily_cap",
+    SPENDING,
+    _judge_day,
+    _sentence_day,
+    (FINANCIAL + "campaign_daily_cap", FINANCIAL + "overspend_multiplier"),
+)
+WEEKLY = Rule(
+    "campaign_weekly_cap",
+    SPENDING,
+    _judge_week,
+    _sentence_week,
+    (FINANCIAL + "campaign_weekly_cap", FINANCIAL + "overspend_multiplier"),
+)

@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, by_person, finding, lowers
+from tools.guardrails.rule import QUALITY, Rule, by_person, finding, lowers
 
 
 def _judge(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:
@@ -26,4 +26,5 @@ RULE = Rule(
     (SetBudget, PauseCampaign, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.confidence", params={"limit": policy.guardrails.quality.min_confidence}),
+    (QUALITY + "min_confidence",),
 )

@@ -1,4 +1,4 @@
-"""Many small raises add up: they are judged together, from the budget at the start of a sliding window and from the launch budget."""
+"""Many small raises add up: they are judged together, from the budget at the start of a sliding window."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding
-from tools.guardrails.rule import Rule, by_person, finding
+from tools.guardrails.rule import FINANCIAL, Rule, finding
 
 
-def _judge_window(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
+def _judge(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
     """Above the total raise a manager is asked; above `max_scale` times the window's first budget it is refused."""
     money, campaign = policy.guardrails.financial, facts.campaign
     limit, most, days = money.max_cumulative_increase, money.max_scale - 1, money.cumulative_days
@@ -29,21 +29,10 @@ def _judge_window(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
     )  # fmt: skip
 
 
-def _judge_launch(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
-    """A machine scales a campaign to so many times its launch budget; further only with a manager."""
-    limit, campaign = policy.guardrails.financial.max_scale, facts.campaign
-    launch = campaign.launch_budget if campaign else None
-    if by_person(facts) or (campaign is not None and action.daily_budget <= campaign.daily_budget):
-        return finding("max_scale", "allow", times=None, limit=limit, launch=launch, proposed=action.daily_budget)
-    times = action.daily_budget.ratio_to(launch) if launch is not None else None
-    answer: Answer = "allow" if times is not None and times <= limit else "ask"
-    return finding("max_scale", answer, times=times, limit=limit, launch=launch, proposed=action.daily_budget)
-
-
-WINDOW = Rule(
+RULE = Rule(
     "cumulative_change",
     (SetBudget,),
-    _judge_window,
+    _judge,
     lambda policy: Message(
         id="rule.cumulative_change",
         params={
@@ -52,12 +41,6 @@ WINDOW = Rule(
             "days": policy.guardrails.financial.cumulative_days,
         },
     ),
-    pace=True,
-)
-LAUNCH = Rule(
-    "max_scale",
-    (SetBudget,),
-    _judge_launch,
-    lambda policy: Message(id="rule.max_scale", params={"limit": policy.guardrails.financial.max_scale}),
+    (FINANCIAL + "max_cumulative_increase", FINANCIAL + "max_scale", FINANCIAL + "cumulative_days"),
     pace=True,
 )

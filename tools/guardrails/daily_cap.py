@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook
-from tools.guardrails.rule import Rule, amount, finding, lowers
+from tools.guardrails.rule import FINANCIAL, Rule, amount, finding, lowers
 
 
 def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
@@ -26,4 +26,5 @@ RULE = Rule(
     SPENDING,
     _judge,
     lambda policy: Message(id="rule.daily_cap", params={"cap": policy.guardrails.financial.daily_cap}),
+    (FINANCIAL + "daily_cap", FINANCIAL + "overspend_multiplier"),
 )

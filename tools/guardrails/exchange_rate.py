@@ -10,7 +10,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.rates import NoRate, convert
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, emergency, finding
+from tools.guardrails.rule import FINANCIAL, Rule, emergency, finding
 
 
 def in_policy_currency(action: Action, facts: Facts, policy: Policy) -> Action:
@@ -45,4 +45,5 @@ RULE = Rule(
     CAMPAIGN,
     _judge,
     lambda policy: Message(id="rule.exchange_rate", params={"days": policy.guardrails.financial.max_rate_age_days}),
+    (FINANCIAL + "max_rate_age_days",),
 )

@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts, Listed
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import COMPLIANCE, Rule, finding
 from tools.guardrails.words import everything, has_word
 
 LABELS: dict[str, dict[str, str]] = {
@@ -30,11 +30,18 @@ def concerns(entry: Listed, action: PublishCampaign) -> bool:
 
 
 def _judge(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
-    hit = next((entry for entry in facts.blacklist if concerns(entry, action)), None)
-    if hit is None:
+    asked = policy.guardrails.compliance.blacklist_asked
+    hits = [entry for entry in facts.blacklist if concerns(entry, action)]
+    if not hits:
         return finding("learned_blacklist", "allow", entries=len(facts.blacklist))
-    by = hit.added_by.removeprefix("user:")
-    return finding("learned_blacklist", "refuse", entry=LABELS[hit.kind], value=hit.value, reason=hit.reason, by=by)
+    hit = next((entry for entry in hits if entry.kind not in asked), hits[0])  # one that refuses is not hidden by one that asks
+    told = {"entry": LABELS[hit.kind], "value": hit.value, "reason": hit.reason, "by": hit.added_by.removeprefix("user:")}
+    return finding("learned_blacklist", "ask" if hit.kind in asked else "refuse", **told)
 
 
-RULE = Rule("learned_blacklist", (PublishCampaign,), _judge, lambda policy: Message(id="rule.learned_blacklist"))
+def _sentence(policy: Policy) -> Message:
+    asked = tuple(LABELS[kind] for kind in policy.guardrails.compliance.blacklist_asked)
+    return Message(id="rule.learned_blacklist", params={"asked": asked or None})
+
+
+RULE = Rule("learned_blacklist", (PublishCampaign,), _judge, _sentence, (COMPLIANCE + "blacklist_asked",))

@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails import rollback
-from tools.guardrails.rule import Rule, by_person, emergency, finding
+from tools.guardrails.rule import QUALITY, Rule, by_person, emergency, finding
 
 
 def _judge(action: PauseCampaign | SetBudget, facts: Facts, policy: Policy) -> Finding:
@@ -24,5 +24,6 @@ RULE = Rule(
     (PauseCampaign, SetBudget),
     _judge,
     lambda policy: Message(id="rule.min_data", params={"limit": policy.guardrails.quality.min_impressions}),
+    (QUALITY + "min_impressions",),
     pace=True,
 )

@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, by_person, emergency, finding
+from tools.guardrails.rule import QUALITY, Rule, by_person, emergency, finding
 
 
 def _judge(action: PauseCampaign, facts: Facts, policy: Policy) -> Finding:
@@ -26,5 +26,6 @@ RULE = Rule(
     (PauseCampaign,),
     _judge,
     lambda policy: Message(id="rule.min_runtime", params={"hours": policy.guardrails.quality.min_runtime_hours}),
+    (QUALITY + "min_runtime_hours",),
     pace=True,
 )

@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import FINANCIAL, Rule, finding
 
 
 def _judge(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
@@ -20,4 +20,5 @@ RULE = Rule(
     (PublishCampaign,),
     _judge,
     lambda policy: Message(id="rule.new_campaign", params={"asks": policy.guardrails.financial.new_campaign_asks}),
+    (FINANCIAL + "new_campaign_asks", "autonomy.publication"),
 )

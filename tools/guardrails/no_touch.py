@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, by_person, emergency, finding
+from tools.guardrails.rule import FINANCIAL, Rule, by_person, emergency, finding
 
 
 def _judge(action: PauseCampaign | SetBudget, facts: Facts, policy: Policy) -> Finding:
@@ -29,5 +29,6 @@ RULE = Rule(
     (PauseCampaign, SetBudget),
     _judge,
     lambda policy: Message(id="rule.no_touch", params={"roas": policy.guardrails.financial.no_touch_roas_above}),
+    (FINANCIAL + "no_touch_roas_above",),
     pace=True,
 )

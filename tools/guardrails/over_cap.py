@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook
-from tools.guardrails.rule import Rule, amount, finding, lowers
+from tools.guardrails.rule import FINANCIAL, Rule, amount, finding, lowers
 
 Spending = PublishCampaign | SetBudget | ResumeCampaign
 
@@ -40,10 +40,12 @@ DAILY = Rule(
     SPENDING,
     _judge_day,
     lambda policy: Message(id="rule.over_cap", params={"cap": policy.guardrails.financial.daily_cap}),
+    (FINANCIAL + "daily_cap", FINANCIAL + "platform_daily_cap"),
 )
 WEEKLY = Rule(
     "over_weekly_cap",
     SPENDING,
     _judge_week,
     lambda policy: Message(id="rule.over_weekly_cap", params={"cap": policy.guardrails.financial.weekly_cap}),
+    (FINANCIAL + "weekly_cap",),
 )

@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, emergency, finding
+from tools.guardrails.rule import FINANCIAL, Rule, emergency, finding
 
 
 def _a_day(facts: Facts) -> Money | None:
@@ -34,4 +34,5 @@ RULE = Rule(
     (PauseCampaign,),
     _judge,
     lambda policy: Message(id="rule.pause_size", params={"limit": policy.guardrails.financial.pause_asks_above}),
+    (FINANCIAL + "pause_asks_above",),
 )

@@ -10,7 +10,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook, week_answer
-from tools.guardrails.rule import Rule, amount, finding, lowers, unread
+from tools.guardrails.rule import FINANCIAL, Rule, amount, finding, lowers, unread
 
 CampaignSpend = PublishCampaign | SetBudget | ResumeCampaign
 
@@ -63,5 +63,17 @@ def _caps(policy: Policy, span: Literal["day", "week"]) -> tuple[Any, ...]:
     return tuple(found) or (money.daily_cap if span == "day" else money.weekly_cap,)
 
 
-DAILY = Rule("platform_daily_cap", SPENDING, _judge_day, _sentence_day)
-WEEKLY = Rule("platform_weekly_cap", SPENDING, _judge_week, _sentence_week)
+DAILY = Rule(
+    "platform_daily_cap",
+    SPENDING,
+    _judge_day,
+    _sentence_day,
+    (FINANCIAL + "platform_daily_cap", FINANCIAL + "overspend_multiplier"),
+)
+WEEKLY = Rule(
+    "platform_weekly_cap",
+    SPENDING,
+    _judge_week,
+    _sentence_week,
+    (FINANCIAL + "platform_weekly_cap", FINANCIAL + "overspend_multiplier"),
+)

@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import TALK, Rule, finding
 
 
 def _judge(action: SendMessage, facts: Facts, policy: Policy) -> Finding:
@@ -22,4 +22,5 @@ RULE = Rule(
     (SendMessage,),
     _judge,
     lambda policy: Message(id="rule.questions", params={"limit": policy.guardrails.conversation.max_questions}),
+    (TALK + "max_questions",),
 )

@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, by_person, finding
+from tools.guardrails.rule import QUALITY, Rule, by_person, finding
 
 
 def _judge(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
@@ -26,5 +26,6 @@ RULE = Rule(
     (SetBudget,),
     _judge,
     lambda policy: Message(id="rule.raise_spacing", params={"hours": policy.guardrails.quality.min_hours_between_raises}),
+    (QUALITY + "min_hours_between_raises",),
     pace=True,
 )

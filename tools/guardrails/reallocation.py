@@ -11,7 +11,7 @@ from knowledge.domain.facts import BudgetFacts, Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, amount, by_person, finding
+from tools.guardrails.rule import FINANCIAL, Rule, amount, by_person, finding
 
 
 def moved(facts: BudgetFacts, campaign_id: str, budget: int) -> tuple[int, int, int]:
@@ -69,5 +69,6 @@ RULE = Rule(
     (SetBudget, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.reallocation", params={"share": policy.guardrails.financial.max_reallocation}),
+    (FINANCIAL + "max_reallocation",),
     pace=True,
 )

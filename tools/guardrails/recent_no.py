@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, by_person, emergency, finding, hours_since
+from tools.guardrails.rule import QUALITY, Rule, by_person, emergency, finding, hours_since
 
 Change = PublishCampaign | SetBudget | PauseCampaign | ResumeCampaign
 
@@ -35,4 +35,5 @@ RULE = Rule(
     (PublishCampaign, SetBudget, PauseCampaign, ResumeCampaign),
     _judge,
     lambda policy: Message(id="rule.recent_no", params={"hours": policy.guardrails.quality.rejection_memory_hours}),
+    (QUALITY + "rejection_memory_hours",),
 )

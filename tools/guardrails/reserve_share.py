@@ -11,7 +11,7 @@ from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding
 from tools.guardrails.exposure import outlook
-from tools.guardrails.rule import Rule, amount, by_person, finding, lowers
+from tools.guardrails.rule import FINANCIAL, Rule, amount, by_person, finding, lowers
 
 
 def free(cap: Money, share: Decimal) -> int:
@@ -59,6 +59,7 @@ DAILY = Rule(
             "limit": amount(free(policy.guardrails.financial.daily_cap, policy.guardrails.financial.reserve_share), policy),
         },
     ),
+    (FINANCIAL + "reserve_share", FINANCIAL + "daily_cap"),
 )
 WEEKLY = Rule(
     "weekly_reserve",
@@ -71,4 +72,5 @@ WEEKLY = Rule(
             "limit": amount(free(policy.guardrails.financial.weekly_cap, policy.guardrails.financial.reserve_share), policy),
         },
     ),
+    (FINANCIAL + "reserve_share", FINANCIAL + "weekly_cap"),
 )

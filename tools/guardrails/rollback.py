@@ -14,7 +14,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, by_person, finding
+from tools.guardrails.rule import QUALITY, Rule, by_person, finding
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,6 @@ RULE = Rule(
     (SetBudget,),
     _judge,
     lambda policy: Message(id="rule.rollback", params={"limit": policy.guardrails.quality.rollback_drop}),
+    (QUALITY + "rollback_drop",),
     pace=True,
 )

@@ -16,6 +16,14 @@ from knowledge.domain.money import Money
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Answer, Finding
 
+FINANCIAL, QUALITY, COMPLIANCE = "guardrails.financial.", "guardrails.quality.", "guardrails.compliance."
+TALK = "guardrails.conversation."
+ANSWERS: dict[str, dict[str, str]] = {
+    "ask": {"pt-BR": "um gestor decide", "en": "a manager decides"},
+    "refuse": {"pt-BR": "é recusado", "en": "it is refused"},
+}
+"""How a dial that chooses between asking and refusing reads in a rule's sentence."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rule:
@@ -29,6 +37,9 @@ class Rule:
     applies: tuple[type, ...]
     judge: Callable[[Any, Facts, Policy], Finding]
     sentence: Callable[[Policy], Message]
+    dials: tuple[str, ...] = ()
+    """The settings of agentos.yaml that move it, the first one first. Empty: it keeps the books right or people's
+    word, and nobody may move that."""
     pace: bool = False
     """Limits how fast and on what evidence things move on. An undo moves back to where they were, so it is not held by these."""
 

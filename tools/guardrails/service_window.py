@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import TALK, Rule, finding
 
 
 def _judge(action: SendMessage, facts: Facts, policy: Policy) -> Finding:
@@ -24,4 +24,5 @@ RULE = Rule(
     (SendMessage,),
     _judge,
     lambda policy: Message(id="rule.service_window", params={"hours": policy.guardrails.conversation.service_window_hours}),
+    (TALK + "service_window_hours",),
 )

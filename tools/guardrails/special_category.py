@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import ANSWERS, COMPLIANCE, Rule, finding
 from tools.guardrails.words import Patterns, everything
 
 KNOWN = frozenset(
@@ -55,9 +55,17 @@ def _judge(action: PublishCampaign, facts: Facts, policy: Policy) -> Finding:
         return finding("special_category", "refuse", category=unknown or declared[0], declared=told, **limits)
     suspected = SIGNS.first(everything(action))
     if suspected is not None and suspected[0] not in declared:
-        # The same words may stand in an ordinary ad: a person knows which it is.
-        return finding("special_category", "ask", category=suspected[0], words=suspected[1], declared=told)
+        # The same words may stand in an ordinary ad: a person knows which it is, unless the operator wants no such ad at all.
+        params = {"category": suspected[0], "words": suspected[1], "declared": told}
+        if policy.guardrails.compliance.undeclared_category == "ask":
+            return finding("special_category", "ask", **params)
+        message = Message(id="guard.special_category.undeclared", params=params)
+        return Finding(rule="special_category", answer="refuse", message=message, numbers=params)
     return finding("special_category", "allow", declared=told)
 
 
-RULE = Rule("special_category", (PublishCampaign,), _judge, lambda policy: Message(id="rule.special_category"))
+def _sentence(policy: Policy) -> Message:
+    return Message(id="rule.special_category", params={"answer": ANSWERS[policy.guardrails.compliance.undeclared_category]})
+
+
+RULE = Rule("special_category", (PublishCampaign,), _judge, _sentence, (COMPLIANCE + "undeclared_category",))

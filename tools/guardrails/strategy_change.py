@@ -10,7 +10,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails import rollback
-from tools.guardrails.rule import Rule, by_person, emergency, finding
+from tools.guardrails.rule import FINANCIAL, Rule, by_person, emergency, finding
 
 
 def _judge(action: SetBudget | PauseCampaign | ResumeCampaign, facts: Facts, policy: Policy) -> Finding:
@@ -57,5 +57,6 @@ RULE = Rule(
             "least": policy.guardrails.financial.strategy_min_campaigns,
         },
     ),
+    (FINANCIAL + "strategy_touch_share", FINANCIAL + "strategy_pause_share", FINANCIAL + "strategy_min_campaigns"),
     pace=True,
 )

@@ -10,7 +10,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import COMPLIANCE, Rule, finding
 from tools.guardrails.words import everything, normal
 
 BRANDS = frozenset(
@@ -66,4 +66,5 @@ RULE = Rule(
     lambda policy: Message(
         id="rule.trademark", params={"licensed": ", ".join(policy.guardrails.compliance.licensed_brands) or "-"}
     ),
+    (COMPLIANCE + "licensed_brands",),
 )

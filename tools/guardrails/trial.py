@@ -7,7 +7,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails.rule import Rule, by_person, finding, hours_since
+from tools.guardrails.rule import QUALITY, Rule, by_person, finding, hours_since
 
 
 def _judge(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
@@ -25,5 +25,6 @@ RULE = Rule(
     (SetBudget,),
     _judge,
     lambda policy: Message(id="rule.test_period", params={"hours": policy.guardrails.quality.test_hours}),
+    (QUALITY + "test_hours",),
     pace=True,
 )

@@ -8,7 +8,7 @@ from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
 from tools.guardrails.exposure import outlook, week_answer
-from tools.guardrails.rule import Rule, amount, finding, lowers, unread
+from tools.guardrails.rule import FINANCIAL, Rule, amount, finding, lowers, unread
 
 
 def _judge(action: Action, facts: Facts, policy: Policy) -> Finding:
@@ -28,4 +28,5 @@ RULE = Rule(
     SPENDING,
     _judge,
     lambda policy: Message(id="rule.weekly_cap", params={"cap": policy.guardrails.financial.weekly_cap}),
+    (FINANCIAL + "weekly_cap", FINANCIAL + "overspend_multiplier"),
 )

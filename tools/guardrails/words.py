@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import cached_property
 
 from knowledge.domain.action import PublishCampaign
@@ -53,10 +54,10 @@ class Patterns:
     def _compiled(self) -> dict[str, re.Pattern[str]]:
         return {name: re.compile(source) for name, source in self.sources.items()}
 
-    def first(self, text: str) -> tuple[str, str] | None:
-        """(which pattern, the words) of the first one found in a normal text."""
+    def first(self, text: str, but: Collection[str] = ()) -> tuple[str, str] | None:
+        """(which pattern, the words) of the first one found in a normal text, leaving out the patterns of `but`."""
         for name, pattern in self._compiled.items():
-            hit = pattern.search(text)
+            hit = None if name in but else pattern.search(text)
             if hit:
                 return name, hit[0].strip()
         return None

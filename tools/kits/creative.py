@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from knowledge.domain.action import Platform
-from knowledge.domain.campaign import AD_LENGTHS
+from knowledge.domain.campaign import AD_LENGTHS, AdLength
 from tools.kits import Tool, as_json
 
 
@@ -48,15 +48,16 @@ class CopyVariant(BaseModel):
     cta: str
 
 
-def faults(variant: CopyVariant, platform: Platform) -> list[str]:
-    """What keeps a variant from being used: lengths, an unknown call to action, a claim nobody can prove."""
-    limit = LIMITS[platform]
+def faults(variant: CopyVariant, platform: Platform, length: AdLength | None = None) -> list[str]:
+    """What keeps a variant from being used: lengths (the platform's unless told), an unknown call to action, a claim nobody can
+    prove."""
+    limit, most_of = LIMITS[platform], length or AD_LENGTHS[platform]
     found: list[str] = []
-    for name, value, most in (("headline", variant.headline, limit.headline), ("text", variant.text, limit.text)):
+    for name, value, most in (("headline", variant.headline, most_of.headline), ("text", variant.text, most_of.text)):
         if not value.strip():
             found.append(f"{name} is empty")
         elif len(value) > most:
-            found.append(f"{name} has {len(value)} characters; {platform} allows {most}")
+            found.append(f"{name} has {len(value)} characters; {most} are allowed on {platform}")
         if claim := _CLAIMS.search(value):
             found.append(f"{name} claims {claim[0]!r}, which cannot be proved")
     if variant.cta not in limit.ctas:
@@ -65,10 +66,11 @@ def faults(variant: CopyVariant, platform: Platform) -> list[str]:
 
 
 class CreativeKit:
-    """One instance per request for copy."""
+    """One instance per request for copy. `length`: what the operator's law accepts, where that is shorter than the platform."""
 
-    def __init__(self, platform: Platform, most: int = 5) -> None:
+    def __init__(self, platform: Platform, most: int = 5, length: AdLength | None = None) -> None:
         self._platform: Platform = platform
+        self._length = length
         self._most = most
         self._variants: list[CopyVariant] = []
 
@@ -89,7 +91,7 @@ class CreativeKit:
             cta: the call to action, such as SHOP_NOW or LEARN_MORE.
         """
         variant = CopyVariant(headline=headline.strip(), text=text.strip(), cta=cta)
-        found = faults(variant, self._platform)
+        found = faults(variant, self._platform, self._length)
         if len(self._variants) >= self._most:
             found.append(f"{self._most} variants are enough")
         if any(v.headline == variant.headline and v.text == variant.text for v in self._variants):

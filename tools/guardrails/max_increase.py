@@ -1,4 +1,4 @@
-"""Largest raise in one go, and how big a change asks. Judged from the budget 24 hours ago, so that small steps add up."""
+"""Largest raise in one go. Judged from the budget 24 hours ago, so that small steps add up."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from knowledge.domain.facts import Facts
 from knowledge.domain.message import Message
 from knowledge.domain.policy import Policy
 from knowledge.domain.verdict import Finding
-from tools.guardrails import rollback
-from tools.guardrails.rule import Rule, finding
+from tools.guardrails.rule import FINANCIAL, Rule, finding
 
 
 def changes(action: SetBudget, facts: Facts) -> tuple[Decimal, Decimal] | None:
@@ -27,7 +26,7 @@ def changes(action: SetBudget, facts: Facts) -> tuple[Decimal, Decimal] | None:
     return max(shares), max(abs(share) for share in shares)
 
 
-def _judge_increase(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
+def _judge(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
     limit = policy.guardrails.financial.max_single_increase
     change = changes(action, facts)
     if change is None or facts.campaign is None:
@@ -41,30 +40,11 @@ def _judge_increase(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
     )  # fmt: skip
 
 
-def _judge_approval(action: SetBudget, facts: Facts, policy: Policy) -> Finding:
-    limit = policy.guardrails.financial.approval_above
-    change = changes(action, facts)
-    if change is None or facts.campaign is None:
-        return finding("approval_above", "refuse", change=None, limit=limit)
-    # Taking a raise back after the ROAS fell is what the manager's own dial asks for.
-    answer = "allow" if change[1] <= limit or rollback.takes_back(action, facts, policy) else "ask"
-    return finding(
-        "approval_above", answer, change=change[1], limit=limit, current=facts.campaign.daily_budget,
-        proposed=action.daily_budget, baseline=facts.campaign.baseline_budget,
-    )  # fmt: skip
-
-
-INCREASE = Rule(
+RULE = Rule(
     "max_increase",
     (SetBudget,),
-    _judge_increase,
+    _judge,
     lambda policy: Message(id="rule.max_increase", params={"limit": policy.guardrails.financial.max_single_increase}),
-    pace=True,
-)
-APPROVAL = Rule(
-    "approval_above",
-    (SetBudget,),
-    _judge_approval,
-    lambda policy: Message(id="rule.approval_above", params={"limit": policy.guardrails.financial.approval_above}),
+    (FINANCIAL + "max_single_increase",),
     pace=True,
 )
