@@ -29,6 +29,7 @@ from runtime.media import LocalMedia
 from runtime.request_desk import RequestDesk
 from runtime.settings import Settings
 from tools.effects import Effects, Ports
+from tools.errors import Unauthorized
 from tools.gate import Gate
 from tools.guardrails import RULES
 from tools.guardrails.operational import CONDUCT
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from agents.sdr import Sdr
     from knowledge.library import Library
     from runtime.cockpit.deps import ChatAnswer
+    from tools.errors import VendorError
     from tools.ports import MediaStore, WebhookSource
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -226,6 +228,18 @@ class House:
         async with self.db.transaction() as tx:
             if await tx.alerts.resolve(cause, at=now):
                 await tx.live_events.add("alert.resolved", {"cause": cause}, at=now)
+
+    async def unread(self, vendor: str, error: VendorError) -> None:
+        """Says once that a vendor could not be read: a token that it refuses is mended by a person, all else may pass by itself."""
+        if isinstance(error, Unauthorized):
+            await self.alert(f"token:{vendor}", "token_refused", "critical", platform=vendor, detail=error.detail)
+        else:
+            await self.alert(f"api:{vendor}", "api_failing", "warning", platform=vendor, detail=error.detail)
+
+    async def read_again(self, vendor: str) -> None:
+        """The vendor answers as it should: whatever `unread` said of it is over."""
+        await self.resolve(f"token:{vendor}")
+        await self.resolve(f"api:{vendor}")
 
     async def close(self) -> None:
         """Stops working, closes every client and the database."""

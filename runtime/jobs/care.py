@@ -45,7 +45,7 @@ async def desk_poll(house: House, slot: datetime) -> dict[str, Any]:
         try:
             events = await desk.messages_after(conversation.desk_conversation_id, conversation.desk_last_message_id)
         except VendorError as error:
-            await house.alert("api:chatwoot", "api_failing", "warning", platform="chatwoot", detail=error.detail)
+            await house.unread("chatwoot", error)
             return {"read": read, "failed": str(error)}
         for event in events:
             await take(house, event)
@@ -54,7 +54,7 @@ async def desk_poll(house: House, slot: datetime) -> dict[str, Any]:
         if last is not None:
             async with house.db.transaction() as tx:
                 await tx.conversations.seen_at_desk(conversation.id, last)
-    await house.resolve("api:chatwoot")
+    await house.read_again("chatwoot")
     return {"read": read}
 
 

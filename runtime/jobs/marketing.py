@@ -136,7 +136,7 @@ async def insights(house: House, slot: datetime) -> dict[str, Any]:
             rows, seen = await asyncio.gather(ads.insights(since, today), ads.list_campaigns())
         except VendorError as error:
             result["failed"][platform] = str(error)
-            await house.alert(f"api:{platform}", "api_failing", "warning", platform=platform, detail=error.detail)
+            await house.unread(platform, error)
             return
         whole = [since + timedelta(days=n) for n in range(RESTATED_DAYS)]
         async with house.db.transaction() as tx:
@@ -147,7 +147,7 @@ async def insights(house: House, slot: datetime) -> dict[str, Any]:
             await tx.analytics.account_read(account, at=now, workspace=policy.workspace)
             for campaign in seen:
                 await tx.campaigns.synced(campaign)
-        await house.resolve(f"api:{platform}")
+        await house.read_again(platform)
 
     await asyncio.gather(*(read(platform, ads) for platform, ads in house.effects.ports.ads.items()))
     async with house.db.transaction() as tx:

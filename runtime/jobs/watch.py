@@ -112,7 +112,7 @@ async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
         rows, seen = tuple(found), {c.external_id: c for c in listed}
         whole = [since + timedelta(days=n) for n in range((today - since).days)]
     except VendorError as error:
-        await house.alert(f"api:{platform}", "api_failing", "warning", platform=platform, detail=error.detail)
+        await house.unread(platform, error)
     today = at.astimezone(ZoneInfo(zone)).date()
     async with house.db.transaction() as tx:
         await tx.analytics.taking(platform, workspace=policy.workspace)
@@ -128,7 +128,7 @@ async def _read(house: House, platform: Platform, ads: AdPlatform) -> Reading:
             for campaign in seen.values():
                 await tx.campaigns.synced(campaign)
     if seen is not None:
-        await house.resolve(f"api:{platform}")
+        await house.read_again(platform)
     return Reading(platform, zone, today, at, seen, rows, tuple(ledger), strangers, publishing)
 
 
@@ -148,11 +148,12 @@ async def standing(house: House) -> Watch:
     today = at.astimezone(ZoneInfo(policy.time_zone)).date()
     readings: list[Reading] = []
     async with house.db.transaction() as tx:
-        silent = {a.cause_key for a in await tx.alerts.list(workspace=policy.workspace, limit=1000) if a.kind == "api_failing"}
+        opened = await tx.alerts.list(workspace=policy.workspace, limit=1000)
+        silent = {a.cause_key.partition(":")[2] for a in opened if a.kind in ("api_failing", "token_refused")}
         for platform in sorted(house.effects.ports.ads):
             ledger = await SpendBooks(tx.conn).campaigns(platform, today, policy.time_zone, at, workspace=policy.workspace)
             strangers = await SpendBooks(tx.conn).strangers(platform, today, workspace=policy.workspace)
-            seen: dict[str, PlatformCampaign] | None = None if f"api:{platform}" in silent else {}
+            seen: dict[str, PlatformCampaign] | None = None if platform in silent else {}
             readings.append(Reading(platform, policy.time_zone, today, at, seen, (), tuple(ledger), strangers, False))
     return await _picture(house, readings)
 

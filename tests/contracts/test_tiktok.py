@@ -12,6 +12,7 @@ import pytest
 
 from knowledge.domain.action import Creative, PublishCampaign
 from knowledge.domain.money import Money
+from runtime.sandbox.tiktok import TikTokTwin
 from tools.errors import Killed, NoPermit, RateLimited, Refused, Unauthorized, UnknownOutcome
 from tools.permit import Permit, use_permit
 from tools.vendors.tiktok import TikTokAds
@@ -247,6 +248,26 @@ async def test_pause_and_resume_are_read_back(ads, sandbox):
         sandbox.fault("POST .*/campaign/status/update/$", "commit_then_html_502")
         assert (await ads.pause(ident, "key-2")).delivery == "paused"
         assert (await ads.resume(ident, "key-3")).delivery == "in_review"
+
+
+async def test_a_status_change_that_was_made_in_part_is_told_and_finished(ads, sandbox, monkeypatch):
+    """T10: TikTok may answer OK and leave some of the ids as they were. A fresh read decides, not the code 0."""
+    whole = TikTokTwin._switch
+
+    def in_part(twin, ask, name, kind):
+        if name == "ad_ids":
+            ask.values = ask.values | {name: ask.values[name][:1]}
+        return whole(twin, ask, name, kind)
+
+    monkeypatch.setattr(TikTokTwin, "_switch", in_part)
+    with permitted():
+        with pytest.raises(UnknownOutcome, match="the fresh read shows something else"):
+            await ads.publish(order(), "key-1")
+        assert made(sandbox, "campaign.status") == [], "nothing above it was switched on"
+        monkeypatch.setattr(TikTokTwin, "_switch", whole)
+        done = await ads.publish(order(), "key-1")
+    assert {one.delivery for one in done.objects} <= {"active", "in_review"}
+    assert [len(made(sandbox, f"{level}.create")) for level in ("campaign", "adgroup", "ad")] == [1, 1, 2]
 
 
 async def test_what_the_review_says_drives_the_state(ads, sandbox):

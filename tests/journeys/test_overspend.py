@@ -159,6 +159,54 @@ async def test_the_workspace_over_its_cap_stops_everything(town: Town, cause: st
     assert ("over_cap" in await alerts(town)) == (cause == "cap")
 
 
+async def test_of_many_pauses_those_that_failed_are_told_and_made_again(town: Town) -> None:
+    """TikTok T10: the rest stops at once; who reads the alert knows which one still spends; the next round stops it too."""
+    ours = await two_campaigns(town)
+    await town.pass_time(hours=6)
+    await overspend(town, "^(meta|tiktok)", hours=9, factor=40.0)
+    await town.pass_time(hours=1)
+    town.fault("POST .*/campaign/status/update/$", "expired_token", times=1000)
+    assert (await look(town))["pauses"] == {ours["meta"]: "done", ours["tiktok"]: "unknown"}
+    assert (at_platform(town, "meta")["status"], at_platform(town, "tiktok")["status"]) == ("PAUSED", "ACTIVE")
+    ((severity, message),) = await town.rows(
+        "select severity, message from alerts where kind = 'pause_failed' and resolved_at is null"
+    )
+    name = await town.one("select name from campaigns where id = :id", id=ours["tiktok"])
+    assert severity == "critical" and name in town.house.render(Message.model_validate(message), "en")
+    town.world.faults.clear()
+    await town.pass_time(minutes=15)
+    assert (await look(town))["pauses"] == {ours["tiktok"]: "done"}
+    assert at_platform(town, "tiktok")["status"] == "PAUSED"
+    assert await alerts(town, "pause_failed") == []
+    done = await town.rows("select campaign_id, status from actions where kind = 'campaign.pause' ")
+    assert sorted(done) == sorted([(ours["meta"], "done"), (ours["tiktok"], "done")]), "the same stop, not a second one"
+
+
+async def test_a_refused_token_alarms_once_and_is_not_hammered(town: Town) -> None:
+    """TikTok T6: 40105 is mended by a person. Every round asks once more, nobody is told again, and it closes by itself."""
+    await two_campaigns(town)
+    await town.pass_time(hours=6)
+    assert (await look(town))["unread"] == []
+    fault = town.fault("GET /tiktok/", "expired_token", times=1000)
+    for _ in range(3):
+        assert (await look(town))["unread"] == ["tiktok"]
+        await marketing.insights(town.house, town.stage.clock.now())
+        await town.pass_time(minutes=15)
+    assert 1000 - fault.times == 6, "one call a reading: a token that is refused is not tried again"
+    told = await town.rows(
+        "select kind, severity, message, resolved_at from alerts where cause_key in ('token:tiktok', 'api:tiktok')"
+    )
+    ((kind, severity, message, resolved),) = told
+    assert (kind, severity, resolved) == ("token_refused", "critical", None)
+    for locale, remedy in (("pt-BR", "renovar o token"), ("en", "renews the token")):
+        words = town.house.render(Message.model_validate(message), locale)
+        assert "TikTok" in words and remedy in words
+    assert [a.platform for a in (await watch.standing(town.house)).accounts if not a.read] == ["tiktok"]
+    town.world.faults.clear()  # somebody renewed it
+    assert (await look(town))["unread"] == []
+    assert await alerts(town, "token_refused", "api_failing") == []
+
+
 async def test_a_budget_changed_by_hand_is_told_until_it_agrees_again(town: Town) -> None:
     ours = await two_campaigns(town)
     await town.pass_time(hours=2)
