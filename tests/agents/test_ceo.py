@@ -45,7 +45,7 @@ async def ask(text: str, desk: FakeDesk | None = None, locale: str = "pt-BR", re
         ("como está o ROAS?", "performance", "ROAS 1,8", "insights:c1"),
         ("quais aprovações estão pendentes?", "list_approvals", "1 pedidos", "actions:a2c40000-0000-4000-8000-000000000001"),
         ("resumo do dia", "day_summary", "receita: desconhecido", "day:2026-11-21"),
-        ("liste as campanhas", "list_campaigns", "Faca do Chef (tiktok): pausada", "campaign:c2"),
+        ("liste as campanhas", "list_campaigns", "Faca do Chef (TikTok): pausada", "campaign:c2"),
         ("quais produtos vender?", "list_products", "Organizador", "product:organizador-gaveta-8"),
         (
             "escreva anúncios para a garrafa térmica",
