@@ -16,7 +16,7 @@ class Report:
     locale: str
     title: str
     policy_version: str
-    policy: list[dict[str, str]]
+    policy: list[dict[str, Any]]
     dials: list[dict[str, str]]
     vendors: list[dict[str, Any]]
     models: list[dict[str, Any]]

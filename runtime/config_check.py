@@ -88,7 +88,10 @@ def check(settings: Settings, locale: str, *, now: datetime) -> Report:
         locale=locale,
         title=say("config.title", file=str(settings.path), version=policy.version),
         policy_version=policy.version,
-        policy=[{"rule": rule.id, "sentence": render(rule.sentence(policy), locale)} for rule in (*RULES, *CONDUCT)],
+        policy=[
+            {"rule": rule.id, "sentence": render(rule.sentence(policy), locale), "dials": list(getattr(rule, "dials", ()))}
+            for rule in (*RULES, *CONDUCT)
+        ],
         dials=[
             {"dial": path, "value": _shown(path, value, locale), "meaning": say(f"dial.{path}")}
             for path, value in dials(operator)

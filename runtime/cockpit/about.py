@@ -177,7 +177,8 @@ async def settings(web: Web, say: Speaker, session: Session, request: Request) -
         words("settings.quorum_step", above=n.money(s.above), n=s.approvals, role=words(f"role.{s.role}")) for s in own.quorum
     ]
     return {
-        "rules": [(rule.id, say.message(rule.sentence(policy))) for rule in (*RULES, *CONDUCT)],
+        "rules": [(rule.id, say.message(rule.sentence(policy)), rule.dials) for rule in RULES]
+        + [(conduct.id, say.message(conduct.sentence(policy)), ()) for conduct in CONDUCT],
         "levels": [
             (
                 words.find(f"act.{kind}") or kind,

@@ -19,8 +19,10 @@ from runtime.db.action_reads import ActionRow
 from runtime.db.cockpit_reads import Counts, DayRow
 from tools.guardrails.exposure import worst_today
 
+TALK = ("message.", "desk.", "crm.")
+"""Kinds of actions that serve a conversation."""
 REGIONS = ("status", "kpis", "approvals", "scheduled", "alerts", "chart", "campaigns", "refusals", "feed")
-MAX_CARDS, MAX_FEED, MAX_ALERTS, MAX_CAMPAIGNS, MAX_MARKS, MAX_REFUSALS = 20, 20, 10, 8, 40, 5
+MAX_CARDS, MAX_FEED, MAX_TALK, MAX_ALERTS, MAX_CAMPAIGNS, MAX_MARKS, MAX_REFUSALS = 20, 20, 8, 10, 8, 40, 5
 REFUSALS = timedelta(days=3)
 """How long a refusal is news."""
 CHART_DAYS = 30
@@ -132,7 +134,14 @@ class Regions:
 
     async def _feed(self) -> dict[str, Any]:
         manager = self._session.may("manager")
-        rows = await self._reads.feed(MAX_FEED, people=manager)
+        # Every answer to a lead is an action too: on a busy day they would push what was decided about money off the page.
+        rows = await self._reads.feed(MAX_FEED, people=False)
+        if manager:
+            newest = {row.id: row for row in await self._reads.feed(MAX_FEED, people=True)}
+            talk = [row.id for row in newest.values() if row.kind.startswith(TALK)]
+            for spare in talk[MAX_TALK:]:
+                del newest[spare]
+            rows = sorted(({row.id: row for row in rows} | newest).values(), key=lambda row: row.at, reverse=True)[:MAX_FEED]
         return {"feed": [self._say.line(row, may_undo=manager) for row in rows]}
 
     async def _campaigns(self) -> dict[str, Any]:

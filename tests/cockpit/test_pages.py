@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -190,6 +191,31 @@ def test_a_viewer_sees_campaigns_but_no_buttons_and_no_people(house: House, open
     assert page.locator("#r-feed", has_text="mensagem").count() == 0
     page.get_by_text("Só gestores decidem.").first.wait_for()
     assert open_page("manager").locator("#r-feed", has_text="mensagem").count() == 1
+
+
+def test_a_busy_day_of_talk_does_not_push_the_decisions_off_the_page(house: House, visit: Callable[..., Any]) -> None:
+    def feed(visitor: Any) -> list[str]:
+        page = str(visitor.http.get("/").text)
+        return re.findall(r'<li id="feed-.*?</li>', page[page.index('id="r-feed"') :], re.DOTALL)
+
+    async def talk() -> None:
+        async with house.database.transaction() as tx:
+            conversation = (await tx.conn.execute(text("select id from conversations where owner = 'bot' limit 1"))).scalar_one()
+        for number in range(25):
+            action = SendMessage(conversation_id=str(conversation), lead_id="l-1", text=f"Olá, pela {number}ª vez!", epoch=0)
+            proposer = Actor(kind="agent", id="sdr")
+            await house.gate.submit(Proposal(action=action, key=f"hello-{number}", proposer=proposer, why=Message(id="gate.done")))
+
+    manager = visit("manager")
+    before = [line for line in feed(manager) if "mensagem" not in line.casefold()]
+    assert len(before) >= 5
+    house.run(talk)
+    after = feed(manager)
+    talked = [line for line in after if "mensagem" in line.casefold()]
+    assert 0 < len(talked) <= 8 and len(after) <= 20
+    decisions = {re.search(r"feed-([0-9a-f-]+)", line)[1] for line in after if line not in talked}  # type: ignore[index]
+    kept = {re.search(r"feed-([0-9a-f-]+)", line)[1] for line in before[: 20 - len(talked)]}  # type: ignore[index]
+    assert kept <= decisions
 
 
 @pytest.mark.parametrize("locale", ["pt-BR", "en"])
