@@ -29,8 +29,9 @@ r"trabalham com)|tem (?:um|uma|algum|alguma)?\s?\w+ ?\?)"),
     ("payment", r"\b(?:parcel\w+|formas? de pagamento|pix|boleto|cartao|financia\w+|bndes|a vista|a prazo|entrada)\b"),
     ("thanks", r"\b(?:obrigad[oa]|valeu|agradeco|grat[oa]|obg|vlw)\b"),
     ("bye", r"\b(?:tchau|ate (?:mais|logo|breve|amanha)|falou|abracos?|(?:e|era)? ?so isso)\b"),
-    ("identity", r"\b(?:voce e (?:um )?(?:robo|bot|humano|pessoa|ia|maquina)|e (?:um )?robo|falo com (?:um )?robo|(?:e|eh) "
-r"(?:uma )?ia\b|quem e voce|atendimento automatico)"),
+    ("identity", r"\b(?:(?:voce|vc|tu|ce) (?:e|eh) (?:um |uma )?(?:robo|bot|humano|pessoa|gente|ia|maquina)|(?:e|eh) (?:um )?(?:robo|bot)\b|"
+r"(?:falo|falando|conversando) com (?:um |uma )?(?:robo|bot|pessoa|maquina|ia)\b|tem alguem ai|(?:e|eh) (?:uma )?ia\b|"
+r"quem e (?:voce|vc)|atendimento automatico)"),
     ("buy", r"\b(?:quero (?:comprar|fechar|pedir|encomendar)|vamos fechar|fechar (?:o )?(?:negocio|pedido|compra)|preciso "
 r"(?:comprar|fechar)|pode (?:mandar|emitir|gerar) (?:o |a )?(?:proposta|orcamento|pedido|contrato)|manda (?:a |"
 r"o )?(?:proposta|orcamento)|verba aprovada|ja tenho (?:a |o )?(?:verba|dinheiro|recurso|orcamento aprovado))"),

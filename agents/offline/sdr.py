@@ -150,7 +150,9 @@ def _store(turn: _Turn) -> list[Call]:
     if found:
         calls.append(Call("update_lead", found))
     only_price = "price" in turn.wants and not turn.wants & {"delivery", "availability"}
-    if turn.wants & _LOOKUP and not only_price and not turn.wants & {"injection", "off_topic", "human"}:
+    # Who asks whether it is a robot asks nothing that a catalogue answers.
+    looked_up = _LOOKUP - {"question"} if "identity" in turn.wants else _LOOKUP
+    if turn.wants & looked_up and not only_price and not turn.wants & {"injection", "off_topic", "human"}:
         calls.append(Call("search_knowledge_base", {"query": _query(turn)}))
     return calls
 
@@ -286,8 +288,9 @@ def _reply(turn: _Turn) -> str:
         parts.append(speak(say.OFF_TOPIC))
     if "identity" in turn.wants:
         parts.append(speak(say.IDENTITY))
+    told = list(parts)
     if _handoff_reason(turn, quality) == "hot_lead":
-        return " ".join([*(p for p in parts if turn.first), *_facts_answer(turn, speak), speak(say.HOT)])
+        return " ".join([*(told if turn.first or "identity" in turn.wants else ()), *_facts_answer(turn, speak), speak(say.HOT)])
     parts += _acknowledge(turn, names)
     parts += _facts_answer(turn, speak)
     if rejected:
@@ -311,6 +314,10 @@ def _reply(turn: _Turn) -> str:
             parts.append(speak(say.NOT_UNDERSTOOD))
         return " ".join([*parts, question])
     if turn.profile.need and turn.profile.name:
+        if (
+            told and not turn.first and not _stored(turn)
+        ):  # who asked something besides is answered; that all is written down need not be said again
+            return " ".join([*told, *_facts_answer(turn, speak)])
         return " ".join([*_facts_answer(turn, speak), speak(say.COMPLETE)])
     return " ".join([*parts, speak(say.OTHER_HELP)])
 

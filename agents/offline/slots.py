@@ -403,7 +403,7 @@ def _demand(text: str, low: str, asked: tuple[str, ...], found: dict[str, str]) 
     if product:
         found["need"] = product
     elif said:
-        raw = text[said.start(1) : said.end(1)]
+        raw = " " + text[said.start(1) : said.end(1)].lstrip()  # so that "queremos pra mês que vem" names no need at all
         cut = NEED_CUT.search(fold(raw))
         need = tidy(raw[: cut.start()] if cut else raw)
         need = re.sub(r"(?i)^(?:um|uma|uns|umas|o|a|os|as|de|\d+|dois|duas|três)\s+", "", need)

@@ -84,6 +84,9 @@ PRODUCTS: tuple[str, ...] = (
     r"estufas?",
     r"bancadas?(?: (?:de )?inox)?",
     r"mesas? (?:de )?inox",
+    r"pias?(?: (?:de )?inox| industria(?:l|is))*",
+    r"cubas? (?:de )?inox",
+    r"(?:prateleiras?|estantes?|armarios?|carrinhos?)(?: (?:de )?inox)?",
     r"maquinas? de cafe",
     r"seladoras?",
     r"cozinhas? (?:completas?|industria(?:l|is))",
@@ -96,5 +99,6 @@ UNIT_WORDS = (
     r"filiais|quilos|kg|fornos?|fritadeiras?|geladeiras?|freezers?|refrigerador(?:es)?|balcoes|balcao|batedeiras?|"
     r"chapas?|coifas?|fogoes|"
     r"amassadeiras?|masseiras?|vitrines?|expositores|camaras?|processadores|liquidificador(?:es)?|lavadoras?|"
-    r"lava-?loucas?|estufas?|fatiador(?:es)?"
+    r"lava-?loucas?|estufas?|fatiador(?:es)?|bancadas?|mesas?|pias?|cubas?|prateleiras?|estantes?|armarios?|carrinhos?|"
+    r"expositor|ultracongelador(?:es)?|seladoras?|divisoras?|modeladoras?|cilindros?|balancas?"
 )

@@ -39,6 +39,9 @@ CASES = [
     ("quero um desconto", (), {}),
     ("coifa e um fogão industrial 6 bocas", ("company",), {"need": "coifa e fogão industrial 6 bocas"}),
     ("quero cancelar", ("need",), {}),
+    ("queremos pra mês que vem", (), {"urgency": "mês que vem"}),
+    ("preciso de uma pia industrial", (), {"need": "pia industrial"}),
+    ("preciso de 3 bancadas de 2 metros", (), {"need": "bancadas de 2 metros", "volume": "3 bancadas"}),
     # volumes
     ("1 de cada", ("volume",), {"volume": "1"}),
     ("2 fornos", (), {"need": "fornos", "volume": "2 fornos"}),

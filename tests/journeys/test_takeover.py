@@ -18,7 +18,7 @@ from tests.journeys.town import LEAD, Town
 async def until(what: Callable[[], Awaitable[Any]], seconds: float = 15) -> Any:
     """The first true answer; fails when there is none in time."""
     async with asyncio.timeout(seconds):
-        while not (seen := await what()):  # noqa: ASYNC110 - a row in the database sets no event  # noqa: ASYNC110 - what is awaited is elsewhere, over HTTP: no event to wait for
+        while not (seen := await what()):  # noqa: ASYNC110 - what is awaited is elsewhere, over HTTP: no event
             await asyncio.sleep(0.02)
     return seen
 
