@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from knowledge.domain import brazil
@@ -169,15 +169,27 @@ async def _lead_wrote(
     await tx.live_events.add("message.in", {"conversation_id": conversation.id, "lead_id": conversation.lead_id}, at=now)
     if conversation.owner == "closed":
         await _own(house, tx, conversation, "bot", "lead:wrote_again")
-    if conversation.owner == "human":
-        return
     text = event.text or ""
+    if conversation.owner == "human":
+        # A person answers it, but what the lead asked for holds from now on, whoever has the conversation later.
+        if brazil.opt_out(text) == "opt_out":
+            await opted_out(tx, conversation.lead_id, text, now)
+        return
     quiet = timedelta(seconds=house.settings.operator.conversation.debounce_seconds)
     longest = timedelta(seconds=house.settings.operator.conversation.debounce_max_seconds)
     waiting = await tx.messages.unhandled(conversation.id)
     first = min((m.created_at for m in waiting), default=now)
     urgent = brazil.opt_out(text) is not None or brazil.wants_human(text)
     await tx.conversations.set_wake(conversation.id, now if urgent else min(now + quiet, first + longest))
+
+
+async def opted_out(tx: Transaction, lead_id: str, text: str, at: datetime) -> bool:
+    """Keeps that a lead asked to hear nothing more from the house; False when that was known."""
+    if not await tx.leads.opt_out(lead_id, at=at):
+        return False
+    await tx.consents.withdraw(lead_id, purpose="marketing", at=at, evidence={"text": text[:200]})
+    await tx.suppressions.add(await tx.leads.identities(lead_id), scope="marketing", reason="opt_out", at=at)
+    return True
 
 
 async def _own(
@@ -211,6 +223,12 @@ async def _follow(house: House, event: InboundEvent, conversation_id: str) -> No
 
     if event.kind == "message" or (event.kind == "human_message" and event.source != "chatwoot"):
         await mirror(house, conversation_id)
+        if event.kind == "message" and brazil.opt_out(event.text or "") == "opt_out":
+            async with house.db.transaction() as tx:
+                talk = await tx.conversations.get(conversation_id)
+            if talk is not None and talk.owner == "human":  # who has it should know what the word means here
+                note = house.render(Message(id="desk.opted_out"), house.settings.operator.locale)
+                await submit(PostDeskNote(conversation_id=conversation_id, text=note), f"opted-out:{event.source}:{event.dedupe}")
         if event.kind == "human_message":
             await submit(SetDeskStatus(conversation_id=conversation_id, status="open"), f"desk-open:{event.source}:{event.dedupe}")
     elif event.kind == "human_message" and event.text:

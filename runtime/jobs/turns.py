@@ -25,7 +25,7 @@ from knowledge.domain.books import Proposal
 from knowledge.domain.lead import LeadProfile, Qualification
 from knowledge.domain.message import Message
 from runtime.jobs import summary
-from runtime.jobs.inbound import mirror
+from runtime.jobs.inbound import mirror, opted_out
 
 if TYPE_CHECKING:
     from agents.sdr import SdrReply, TurnInput
@@ -63,9 +63,7 @@ async def think(house: House, conversation_id: str, wake: int) -> dict[str, Any]
     }
     if lead.opted_out_at is None and any(brazil.opt_out(text) == "opt_out" for text in texts):
         async with house.db.transaction() as tx:
-            await tx.leads.opt_out(lead.id, at=now)
-            await tx.consents.withdraw(lead.id, purpose="marketing", at=now, evidence={"text": texts[-1][:200]})
-            await tx.suppressions.add(await tx.leads.identities(lead.id), scope="marketing", reason="opt_out", at=now)
+            await opted_out(tx, lead.id, texts[-1], now)
         farewell = house.render(Message(id="lead.opted_out"), "pt-BR")
         return thought | {"text": farewell, "closing": True, "profile": lead.profile.model_dump(), "qualification": None}
     reply = await _ask(house, lead.id, lead.profile, tuple(texts), tuple(history))

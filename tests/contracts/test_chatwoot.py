@@ -273,6 +273,21 @@ async def test_what_we_write_comes_back_as_an_echo_and_what_a_human_writes_does_
         assert (heard.kind, heard.dedupe, heard.identities) == (event.kind, event.dedupe, event.identities)
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [("/bot on", "command"), (" /BOT  Off ", "command"), ("/resumo", "command"), ("/bot", "human_message"), ("/bot on já", "human_message"),
+     ("use o /bot on", "human_message"), ("/resumo\n", "command")],
+)  # fmt: skip
+async def test_a_command_that_was_not_written_as_a_note_is_still_no_message(
+    sandbox: Any, desk: ChatwootDesk, words: str, kind: str
+) -> None:
+    number = await conversation(desk)
+    twin = state(sandbox)
+    await twin.add_message(twin.conversations[int(number)], words, "outgoing", chatwoot_state.USERS[7])
+    (event,) = await desk.messages_after(number, None)
+    assert event.kind == kind and (event.text is None) is (kind == "command")
+
+
 async def test_the_poll_reads_past_a_full_page(sandbox: Any, desk: ChatwootDesk) -> None:
     number = await conversation(desk)
     twin = state(sandbox)

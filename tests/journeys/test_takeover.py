@@ -73,7 +73,7 @@ async def test_takeover_while_the_bot_is_thinking(town: Town, slow_sdr: tuple[as
     await town.pass_time(minutes=2)
     assert len(town.answers()) == 3  # the bot again
 
-    await town.writes("/bot off", private=True)
+    await town.writes("/bot off")  # not even as a private note
     await town.pass_time(seconds=10)
     assert town.desk()["status"] == "open"
     await town.says("Alô?")
@@ -146,6 +146,27 @@ async def test_opt_out_is_confirmed_once_and_then_there_is_silence(town: Town) -
     receipt = await town.house.gate.submit(Proposal(action=send, key="again", proposer=SDR, why=Message(id="why.answer")))
     assert (receipt.status, [f.rule for f in receipt.findings]) == ("refused", ["opt_out"])
     assert len(town.answers(LEAD)) == 2
+
+
+async def test_who_leaves_while_a_person_has_the_conversation_has_left(town: Town) -> None:
+    await town.says("Oi, aqui é a Carla")
+    await town.pass_time(minutes=1)
+    await town.writes("Oi Carla, aqui é o Bruno")
+    await town.pass_time(minutes=1)
+    said = len(town.answers())
+    await town.says("PARAR")
+    await town.pass_time(minutes=2)
+    assert await town.one("select count(*) from leads where opted_out_at is not null") == 1
+    assert await town.one("select count(*) from suppressions where scope = 'marketing'") >= 1
+    assert len(town.answers()) == said, "the bot does not write over a person, not even to confirm"
+    assert [note for note in town.notes() if "não receber mais mensagens" in note] != [], "the salesperson is told"
+    await town.writes("Tudo certo, tirei você da lista")  # a person may still answer
+    await town.writes("/bot on", private=True)
+    await town.pass_time(minutes=1)
+    await town.says("ok")
+    await town.pass_time(minutes=5)
+    assert town.answers()[said:] == ["Tudo certo, tirei você da lista"]
+    assert await town.one("select count(*) from messages where author = 'bot' and direction = 'out'") == 1
 
 
 @pytest.mark.parametrize("kind", ["commit_then_500", "commit_then_drop"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any
@@ -83,6 +84,10 @@ class ConversationRef(Payload):
         return Contact.model_validate(as_object(as_object(self.meta).get("sender")))
 
 
+COMMAND = re.compile(r"\s*/(?:bot\s+(?:on|off)|resumo)\s*", re.IGNORECASE)
+"""What a salesperson types to us and nobody writes to a lead."""
+
+
 def classify(message: Message, own_ids: Container[str]) -> tuple[EventKind, str | None]:
     """Kind of event, and for ignored ones why. The rule for a human is Chatwoot's own `human_response?`, minus what we wrote."""
     if message.key is not None or message.id in own_ids:
@@ -93,6 +98,8 @@ def classify(message: Message, own_ids: Container[str]) -> tuple[EventKind, str 
         return "ignored", message.direction
     if message.author == "agent_bot":
         return "echo", None
+    if message.author == "user" and COMMAND.fullmatch(message.content or ""):
+        return "command", None  # also where somebody forgot to make it a private note: the lead must not read it
     if message.private:
         command = message.author == "user" and (message.content or "").lstrip().startswith("/")
         return ("command", None) if command else ("ignored", "private_note")
@@ -127,8 +134,8 @@ def to_event(
     media = [item for item in map(_attachment, message.attachments or []) if item]
     if len(media) > 1:
         data["attachments"] = media
-    # The text of a private note stays out of `text`: nothing that relays `text` to the lead may ever find it there.
-    text = None if message.private else (message.content or None)
+    # The text of a private note or a command stays out of `text`: nothing that relays `text` to the lead may ever find it there.
+    text = None if message.private or kind == "command" else (message.content or None)
     return InboundEvent(
         source="chatwoot", kind=kind, dedupe=dedupe, identities=identities(contact), channel_conversation=conversation,
         external_id=message.id, text=text, display_name=contact.name or None, sent_at=moment(message.created_at),
