@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from knowledge.domain.money import total
 from runtime.db.operations import Severity
-from runtime.jobs import anchors, autonomy, marketing, verdicts, watch
+from runtime.jobs import anchors, autonomy, learning, marketing, verdicts, watch
 from runtime.jobs.history import budget_facts
 from runtime.jobs.inbound import take
 from tools.errors import VendorError
@@ -132,7 +132,7 @@ SCHEDULED: dict[str, Job] = {
     "launch": marketing.launch,
     "publish": marketing.publish,
     "insights": marketing.insights,
-    "decide": marketing.decide,
+    "decide": learning.decide,
     "approvals": approvals,
     "reconcile": reconcile,
     "desk_poll": desk_poll,

@@ -44,7 +44,8 @@ async def launch(house: House, slot: datetime) -> dict[str, Any]:
     room = marketing.max_new_campaigns_per_day
     drafted: list[str] = []
     async with house.db.transaction() as tx:
-        products = await tx.products.list(status="approved")
+        failed = await tx.blacklist.values("product")
+        products = [p for p in await tx.products.list(status="approved") if p.product.id.lower() not in failed]
         known = {(c.product_id, c.platform) for c in await tx.campaigns.list()}
         accounts = await tx.analytics.account_currencies(workspace=house.policy().workspace)
     for record in products:

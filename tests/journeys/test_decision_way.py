@@ -7,14 +7,15 @@ from datetime import timedelta
 from decimal import Decimal
 
 import httpx
+from sqlalchemy import text
 
-from knowledge.domain.action import SetBudget
+from knowledge.domain.action import Creative, PauseCampaign, PublishCampaign, SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
 from runtime.db import audit_reads
 from runtime.db.judgements import law
-from runtime.jobs import care, marketing
+from runtime.jobs import care, learning, marketing
 from runtime.settings import Schedules
 from tests.journeys.town import ANA, NEVER, PASSWORD, RUI, Town, living
 from tools.replay import replay_decision, replay_judgement
@@ -139,8 +140,68 @@ async def test_from_product_to_decision(database_url: str, tmp_path) -> None:  #
             assert [r.as_dict() for r in (*judged, *rounds) if not r.identical] == []
             assert len(judged) >= len(kinds) and len(rounds) == 2
             assert not (await audit_reads.gaps(conn)).any
+        await learns_from_it(town, loser, str(action_id))
         await care.alerts(town.house, now)
         await town.clean()
+
+
+async def learns_from_it(town: Town, loser: str, pause: str) -> None:
+    """What lost is not advertised again under another name; once, and a person may take it off for good."""
+    ((product, platform),) = await town.rows("select product_id, platform from campaigns where id = :id", id=loser)
+    creatives = [
+        r[0] for r in await town.rows("select id from creatives where product_id = :p and platform = :f", p=product, f=platform)
+    ]
+    learned = await learning.learn(town.house)
+    assert sorted(learned) == sorted(f"creative:{one}" for one in creatives) and creatives, "the product still earns elsewhere"
+    assert await town.rows("select distinct status from creatives where id = any(:ids)", ids=creatives) == [("failed",)]
+    assert await learning.learn(town.house) == []
+    facts = (await town.rows("select reason, added_by from blacklist where value = :v", v=creatives[0]))[0]
+    assert facts[1] == "agent:media_buyer" and len(facts[0]) > 20
+    told = await town.rows("select payload ->> 'value' from audit_log where kind = 'blacklist.added' and action_id = :id", id=pause)
+    assert sorted(r[0] for r in told) == sorted(creatives)
+    again = PublishCampaign(
+        platform=platform, campaign_id="new-name", product_id=product, name="De novo", daily_budget=Money.of("20", "BRL"),
+        creatives=(Creative(id=creatives[0], headline="Assa bem", text="Um forno para a sua cozinha"),), landing_url="https://x.br/f",
+    )  # fmt: skip
+    why = Message(id="why.new_campaign", params={"product": "x"})
+    receipt = await town.house.gate.submit(Proposal(action=again, key="again-1", proposer=marketing.MEDIA_BUYER, why=why))
+    assert receipt.status == "refused" and "learned_blacklist" in {f.rule for f in receipt.findings if f.answer == "refuse"}
+    async with town.house.db.transaction() as tx:
+        assert await tx.blacklist.remove("creative", creatives[0])
+    assert await learning.learn(town.house) == [], "what a person took off stays off"
+
+
+async def test_a_product_that_lost_wherever_it_ran_is_not_drafted_again(town: Town) -> None:
+    await marketing.load_catalogue(town.house)
+    now = town.stage.clock.now()
+    await marketing.launch(town.house, now)
+    await marketing.publish(town.house, now)
+    for (action_id,) in await town.rows("select id from actions where status = 'waiting'"):
+        assert (await town.house.gate.approve(str(action_id), RUI)).ok
+    ours = await town.rows("select id, platform, product_id from campaigns order by id")
+    (product,) = {row[2] for row in ours}
+    await town.pass_time(hours=90)
+    await marketing.insights(town.house, town.stage.clock.now())
+    for number, (campaign, platform, _) in enumerate(ours, start=1):
+        lost = Message(
+            id="why.optimizer", params={"reason": "optimizer.thresholds.loser", "words": {"pt-BR": "ROAS 0,4", "en": "ROAS 0.4"}}
+        )
+        stop = Proposal(
+            action=PauseCampaign(platform=platform, campaign_id=campaign), key=f"stop-{number}", proposer=marketing.MEDIA_BUYER, why=lost,
+            confidence=Decimal("0.95"), correlation_id="decision:d1",
+        )  # fmt: skip
+        receipt = await town.house.gate.submit(stop)
+        if receipt.status == "waiting":
+            assert (await town.house.gate.approve(receipt.action_id, RUI)).ok
+        learned = await learning.learn(town.house)
+        assert (f"product:{product}" in learned) is (number == len(ours)), receipt
+    async with town.house.db.transaction() as tx:
+        record = await tx.products.get(product)
+    assert record is not None
+    async with town.house.db.engine.begin() as conn:  # as if it had never been drafted for one of the platforms
+        await conn.execute(text("update campaigns set platform = 'google' where id = :id"), {"id": ours[0][0]})
+    drafted = (await marketing.launch(town.house, town.stage.clock.now()))["drafted"]
+    assert [one for one in drafted if one.startswith(f"{product}-")] == []
 
 
 async def test_second_day_of_the_schedule_asks_nothing_twice(town: Town) -> None:
