@@ -61,7 +61,13 @@ def show(report: Report, *, with_dials: bool) -> None:
             return
         last = len(rows[0]) - 1
         widths = [min(max(len(row[n]) for row in rows), 52 if n == 0 else 34) for n in range(last)]
-        rest = max(30, width - sum(widths) - 2 * last - 2)
+        rest = width - sum(widths) - 2 * last - 2
+        if rest < 30:  # no room beside each other: what it means goes below what it is
+            for row in rows:
+                echo("  " + "  ".join(row[:-1]).rstrip())
+                for line in wrap(row[last], width - 6):
+                    echo("      " + line)
+            return
         for row in rows:
             cells = [wrap(row[n], (*widths, rest)[n]) or [""] for n in range(last + 1)]
             for line in range(max(map(len, cells))):
