@@ -35,11 +35,13 @@ left join lateral (
     (array_agg(from_minor order by at, seq))[1] as day_from_minor, (array_agg(to_minor order by at, seq))[1] as day_to_minor
   from budget_changes x where x.campaign_id = c.id and x.at >= :day_start and x.at < :day_end) b on true
 left join lateral (
-  select (array_agg(from_minor order by at, seq))[1] as window_from_minor,
-    (array_agg(to_minor order by at, seq))[1] as window_to_minor,
-    (array_agg(from_minor order by at, seq) filter (where at > :day_ago))[1] as day_ago_minor,
-    (array_agg(to_minor order by at, seq) filter (where at > :day_ago))[1] as first_to_minor
-  from budget_changes x
+  select (array_agg(case when a.decided_at <= least(cast(:window_start as timestamptz), :day_ago)
+      then least(x.from_minor, x.to_minor) else x.from_minor end order by x.at, x.seq))[1] as window_from_minor,
+    (array_agg(x.to_minor order by x.at, x.seq))[1] as window_to_minor,
+    (array_agg(case when a.decided_at <= :day_ago then least(x.from_minor, x.to_minor) else x.from_minor end order by x.at, x.seq)
+      filter (where x.at > :day_ago))[1] as day_ago_minor,
+    (array_agg(x.to_minor order by x.at, x.seq) filter (where x.at > :day_ago))[1] as first_to_minor
+  from budget_changes x left join actions a on a.id = x.action_id
   where c.id = :target and x.campaign_id = c.id and x.at > least(cast(:window_start as timestamptz), :day_ago)) w on true
 left join lateral (
   select at, from_minor, to_minor from budget_changes x
@@ -55,7 +57,11 @@ left join lateral (
     and a.day >= g.day - 7 and a.day < :today) e on true
 where c.workspace = :workspace and c.external_id is not null order by c.id collate "C"
 """
-"""One row a campaign, of few columns: there may be hundreds. What only the judged campaign is asked for is `judged`, as JSON."""
+"""One row a campaign, of few columns: there may be hundreds. What only the judged campaign is asked for is `judged`, as JSON.
+
+A change whose answer was lost is in the books from when it was found, but may have been in force since it was decided: of a moment in
+between, the lower of its two budgets counts as the budget then.
+"""
 
 _PUBLICATION = """
 select (select coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'value', value, 'reason', reason, 'added_by', added_by)

@@ -148,6 +148,7 @@ def _seen(rows: Transaction, campaign_id: str, seen: Money | None, now: datetime
     kept = rows.get("budget_changes", campaign_id) or ()
     change = {
         "action_id": None, "from_minor": row["daily_budget_minor"], "to_minor": seen.minor, "currency": seen.currency, "at": now,
+        "since": None,
     }  # fmt: skip
     rows.put("budget_changes", campaign_id, (*kept, change))
 
@@ -156,7 +157,14 @@ def _change(rows: Transaction, record: ActionRecord, campaign_id: str, before: i
     kept = rows.get("budget_changes", campaign_id) or ()
     if any(x["action_id"] == record.id for x in kept):
         return
-    row = {"action_id": record.id, "from_minor": before, "to_minor": after.minor, "currency": after.currency, "at": now}
+    row = {
+        "action_id": record.id,
+        "from_minor": before,
+        "to_minor": after.minor,
+        "currency": after.currency,
+        "at": now,
+        "since": record.decided_at,
+    }
     rows.put("budget_changes", campaign_id, (*kept, row))
 
 

@@ -192,7 +192,8 @@ def _campaign(
 
 def _of_target(changes: Any, days: list[Mapping[str, Any]], policy: Policy, at: Windows) -> dict[str, Any]:
     """What is asked of the judged campaign alone."""
-    window = next((x for x in changes if x["at"] > min(at.window_start, at.day_ago)), None)
+    earliest = min(at.window_start, at.day_ago)
+    window = next((x for x in changes if x["at"] > earliest), None)
     since = next((x for x in changes if x["at"] > at.day_ago), None)
     raised = [x for x in changes if x["from_minor"] is not None and x["to_minor"] > x["from_minor"]]
     found = dict(_NO_RAISE)
@@ -211,12 +212,20 @@ def _of_target(changes: Any, days: list[Mapping[str, Any]], policy: Policy, at: 
                 "raise_impressions_since": sum(d["impressions"] for d in after),
             }
     return {
-        "window_from_minor": window["from_minor"] if window else None,
+        "window_from_minor": _before(window, earliest),
         "window_to_minor": window["to_minor"] if window else None,
-        "day_ago_minor": since["from_minor"] if since else None,
+        "day_ago_minor": _before(since, at.day_ago),
         "first_to_minor": since["to_minor"] if since else None,
         **found,
     }
+
+
+def _before(change: Mapping[str, Any] | None, moment: datetime) -> int | None:
+    """The budget at a moment before the change was in the books. It may have been in force since it was decided: the lower counts."""
+    if change is None or change["from_minor"] is None:
+        return None
+    begun = change["since"] is not None and change["since"] <= moment
+    return min(change["from_minor"], change["to_minor"]) if begun else change["from_minor"]
 
 
 def _grants(rows: Transaction, action: CampaignAction, at: Windows, excluding: str | None) -> list[dict[str, Any]]:

@@ -353,6 +353,43 @@ async def test_what_was_done_is_in_the_facts(shelf: Shelf) -> None:
     assert (await look(shelf, lambda tx: tx.refs(pause()))).external_id == "x1"
 
 
+@pytest.mark.parametrize(
+    ("decided", "found", "to", "day_ago"),
+    [
+        (50, 2, "20", "20"),  # cut two days ago, its answer lost, found just now: it may have been in force since
+        (50, 2, "80", "40"),  # the same of a raise: it may not have been
+        (50, 49, "20", "20"),
+        (2, 1, "20", "40"),
+        (24, 1, "20", "20"),
+        (23, 1, "20", "40"),
+    ],
+)
+async def test_of_a_change_whose_answer_was_lost_the_lower_budget_counts(
+    shelf: Shelf, decided: int, found: int, to: str, day_ago: str
+) -> None:
+    """Else a cut that was found late would let a day's raises begin at the old budget. Hours are before the judgement."""
+    now = START + timedelta(days=10)
+    publish = await put(shelf, record(publication("pia-meta", "40"), "k1", "done"))
+    made: dict[str, Any] = {"campaign": seen("x1", "40").model_dump(mode="json"), "objects": []}
+    await look(shelf, lambda tx: tx.apply(publish, made, START))
+    before = await look(
+        shelf, lambda tx: tx.ledger_facts(budget(to), BUYER, None, (seen("x1", "40"),), policy_with(), START, excluding=None)
+    )
+    change = await put(shelf, record(budget(to), "k2", "done", at=now - timedelta(hours=decided), facts=before))
+    await look(
+        shelf, lambda tx: tx.apply(change, {"campaign": seen("x1", to).model_dump(mode="json")}, now - timedelta(hours=found))
+    )
+    facts = await look(
+        shelf, lambda tx: tx.ledger_facts(budget("50"), BUYER, None, (seen("x1", to),), policy_with(), now, excluding=None)
+    )
+    assert (facts.campaign.baseline_budget, facts.campaign.ledger_budget) == (brl(day_ago), brl(to))
+    week = policy_with(cumulative_days=1)
+    found_facts = await look(
+        shelf, lambda tx: tx.ledger_facts(budget("50"), BUYER, None, (seen("x1", to),), week, now, excluding=None)
+    )
+    assert found_facts.campaign.window_budget == brl(day_ago)
+
+
 async def test_texts_and_their_conversation(shelf: Shelf) -> None:
     send = await shelf.talk()
     assert await look(shelf, lambda tx: tx.conversation_epoch(send.conversation_id)) == ("bot", 0)
