@@ -155,6 +155,19 @@ async def test_what_a_hand_did_between_a_lost_answer_and_the_second_try_is_not_w
     assert bench.ads.campaigns["x-pia-meta"].daily_budget == brl("60")
 
 
+async def test_a_cut_that_was_found_late_is_where_the_days_raises_begin(bench: Bench) -> None:
+    """The platform has run at 20 for two days when we learn of it: from there +50 % in a day, not back to 100 in small steps."""
+    bench.policy = policy_with(approval_above=1, max_cumulative_increase=9, max_scale=9, quality={"min_hours_between_raises": 0})
+    await in_doubt(bench, committed=True, amount="20")
+    bench.clock.advance(timedelta(days=2))
+    assert [r.status for r in await bench.beside().gate.recover()] == ["done"]
+    first = await bench.submit(budget("26"), "k2", RUI)
+    assert first.done, first.findings
+    second = await bench.submit(budget("38"), "k3", RUI)
+    assert second.status == "refused"
+    assert [f.rule for f in second.findings if f.answer == "refuse"] == ["max_increase"]
+
+
 async def test_a_no_after_a_look_that_showed_nothing_ends_it(bench: Bench) -> None:
     await in_doubt(bench, committed=False)
     bench.ads.fail["set_daily_budget"] = [Refused("meta", "set_daily_budget", "too many changes")]
