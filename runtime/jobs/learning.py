@@ -2,7 +2,7 @@
 
 A campaign that a decision round paused for its results leaves its creatives on the blacklist, and a product that lost on every
 platform where we advertise leaves itself. Each lesson is learned once and recorded beside the pause that taught it: what a person
-takes off the list again stays off.
+takes off the list again stays off, and what runs again is taken off by itself.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ LOST = frozenset(
     {"optimizer.pause.evidence", "optimizer.thresholds.loser", "optimizer.framework.pause_roas", "optimizer.framework.pause_silent"}
 )
 """Why a round pauses what does not earn its cost. Out of stock, or dearer than last week, is no failure of the ad."""
+RUNNING = ("active", "testing", "scaling")
 SINCE = timedelta(days=30)
 """Pauses as old as this are still learned from: a request may have waited, and a house may have stood still."""
 MOST = 1000
@@ -35,7 +36,7 @@ MOST = 1000
 async def decide(house: House, slot: datetime) -> dict[str, Any]:
     """One decision round, and then what this one's pauses and those that were approved since the last one teach."""
     done = await marketing.decide(house, slot)
-    return done | {"learned": await learn(house)}
+    return done | {"learned": await learn(house), "forgotten": await forget(house)}
 
 
 async def learn(house: House) -> list[str]:
@@ -64,11 +65,39 @@ async def learn(house: House) -> list[str]:
     return learned
 
 
-def _lost(row: ActionRow) -> bool:
-    """Whether a round paused it for its results, and it stands still."""
-    by_round = row.proposer_id == MEDIA_BUYER.id and (row.correlation_id or "").startswith("decision:")
+async def forget(house: House) -> list[str]:
+    """Takes off what was learned from a pause that was taken back: what runs again has not failed. Returns the entries."""
+    now, reads = house.clock.now(), ActionReads(house.db, house.policy())
+    forgotten: list[str] = []
+    for row in await reads.decided(now - SINCE, MOST):
+        if not _by_round(row) or not (row.undone or row.campaign_status in RUNNING):
+            continue
+        steps = await reads.record(2 * MOST, action_id=row.id, kind="blacklist.")
+        gone = {(s.payload["kind"], s.payload["value"]) for s in steps if s.kind == "blacklist.removed"}
+        for told in [s.payload for s in steps if s.kind == "blacklist.added" and not s.payload["was_listed"]]:
+            kind, value = told["kind"], told["value"]
+            async with house.db.transaction() as tx:
+                # Whoever listed it anew had a reason of their own.
+                if (kind, value) in gone or await tx.blacklist.reason(kind, value) != told["reason"]:
+                    continue
+                await tx.blacklist.remove(kind, value)
+                if kind == "creative":
+                    await tx.creatives.set_status(value, "active", now)
+                await append(tx.conn, "blacklist.removed", str(MEDIA_BUYER), now, {"kind": kind, "value": value}, row.id)
+                forgotten.append(f"{kind}:{value}")
+    return forgotten
+
+
+def _by_round(row: ActionRow) -> bool:
+    """Whether a decision round paused it for its results."""
     why = ((row.why or {}).get("params") or {}).get("reason")
-    return row.kind == "campaign.pause" and by_round and why in LOST and not row.undone and row.campaign_status == "paused"
+    of_a_round = row.proposer_id == MEDIA_BUYER.id and (row.correlation_id or "").startswith("decision:")
+    return row.kind == "campaign.pause" and of_a_round and why in LOST
+
+
+def _lost(row: ActionRow) -> bool:
+    """The same, and it stands still."""
+    return _by_round(row) and not row.undone and row.campaign_status == "paused"
 
 
 def _everywhere(house: House, product: str, campaigns: dict[str, CampaignRecord], lost: set[str | None]) -> bool:

@@ -9,7 +9,7 @@ from decimal import Decimal
 import httpx
 from sqlalchemy import text
 
-from knowledge.domain.action import Creative, PauseCampaign, PublishCampaign, SetBudget
+from knowledge.domain.action import Creative, PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
 from knowledge.domain.books import Proposal
 from knowledge.domain.message import Message
 from knowledge.domain.money import Money
@@ -195,6 +195,7 @@ async def test_a_product_that_lost_wherever_it_ran_is_not_drafted_again(town: To
             assert (await town.house.gate.approve(receipt.action_id, RUI)).ok
         learned = await learning.learn(town.house)
         assert (f"product:{product}" in learned) is (number == len(ours)), receipt
+    assert await learning.forget(town.house) == []
     async with town.house.db.transaction() as tx:
         record = await tx.products.get(product)
     assert record is not None
@@ -202,6 +203,16 @@ async def test_a_product_that_lost_wherever_it_ran_is_not_drafted_again(town: To
         await conn.execute(text("update campaigns set platform = 'google' where id = :id"), {"id": ours[0][0]})
     drafted = (await marketing.launch(town.house, town.stage.clock.now()))["drafted"]
     assert [one for one in drafted if one.startswith(f"{product}-")] == []
+
+    # A person lets one of them run again: what it taught is taken back, the rest stays, and nothing is learned from it anew.
+    again = ResumeCampaign(platform=ours[1][1], campaign_id=ours[1][0])
+    assert (
+        await town.house.gate.submit(Proposal(action=again, key="again", proposer=RUI, why=Message(id="why.new_campaign")))
+    ).done
+    forgotten = await learning.forget(town.house)
+    assert f"product:{product}" in forgotten and any(one.startswith(f"creative:{ours[1][0]}") for one in forgotten)
+    assert not any(ours[0][0] in one for one in forgotten)
+    assert await learning.forget(town.house) == [] == await learning.learn(town.house)
 
 
 async def test_second_day_of_the_schedule_asks_nothing_twice(town: Town) -> None:
