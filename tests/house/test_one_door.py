@@ -30,6 +30,7 @@ OTHER_THINGS: dict[tuple[str, str], str] = {
     ("runtime/cli.py", "resume"): "cli_gate's resume: lifts a kill switch",
     ("runtime/db/cockpit_accounts.py", "publish"): "a live event for the cockpit",
     ("runtime/db/gate_books.py", "publish"): "a live event for the cockpit",
+    ("runtime/jobs/learning.py", "set_status"): "the ledger's own word of a creative",
 }
 """Calls that share a name with a vendor's write and are none, each with what it is."""
 
