@@ -314,9 +314,8 @@ def _reply(turn: _Turn) -> str:
             parts.append(speak(say.NOT_UNDERSTOOD))
         return " ".join([*parts, question])
     if turn.profile.need and turn.profile.name:
-        if (
-            told and not turn.first and not _stored(turn)
-        ):  # who asked something besides is answered; that all is written down need not be said again
+        # Who asked something besides is answered; that all is written down need not be said again.
+        if told and not turn.first and not _stored(turn):
             return " ".join([*told, *_facts_answer(turn, speak)])
         return " ".join([*_facts_answer(turn, speak), speak(say.COMPLETE)])
     return " ".join([*parts, speak(say.OTHER_HELP)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from knowledge.domain.fact_building import RUNNING
 from runtime.db.action_reads import ActionReads, ActionRow
 from runtime.db.audit_write import append
 from runtime.jobs import marketing
@@ -27,7 +28,6 @@ LOST = frozenset(
     {"optimizer.pause.evidence", "optimizer.thresholds.loser", "optimizer.framework.pause_roas", "optimizer.framework.pause_silent"}
 )
 """Why a round pauses what does not earn its cost. Out of stock, or dearer than last week, is no failure of the ad."""
-RUNNING = ("active", "testing", "scaling")
 SINCE = timedelta(days=30)
 """Pauses as old as this are still learned from: a request may have waited, and a house may have stood still."""
 MOST = 1000
@@ -66,16 +66,19 @@ async def learn(house: House) -> list[str]:
 
 
 async def forget(house: House) -> list[str]:
-    """Takes off what was learned from a pause that was taken back: what runs again has not failed. Returns the entries."""
+    """Takes off what runs again, which has not failed: the creatives of such a campaign, and its product. Returns the entries."""
     now, reads = house.clock.now(), ActionReads(house.db, house.policy())
     forgotten: list[str] = []
-    for row in await reads.decided(now - SINCE, MOST):
-        if not _by_round(row) or not (row.undone or row.campaign_status in RUNNING):
-            continue
+    async with house.db.transaction() as tx:
+        running = {(campaign.product_id or "").lower() for campaign in await tx.campaigns.list() if campaign.status in RUNNING}
+    for row in [row for row in await reads.decided(now - SINCE, MOST) if _by_round(row)]:
+        again = row.undone or row.campaign_status in RUNNING
         steps = await reads.record(2 * MOST, action_id=row.id, kind="blacklist.")
         gone = {(s.payload["kind"], s.payload["value"]) for s in steps if s.kind == "blacklist.removed"}
         for told in [s.payload for s in steps if s.kind == "blacklist.added" and not s.payload["was_listed"]]:
             kind, value = told["kind"], told["value"]
+            if not (value in running if kind == "product" else again):
+                continue
             async with house.db.transaction() as tx:
                 # Whoever listed it anew had a reason of their own.
                 if (kind, value) in gone or await tx.blacklist.reason(kind, value) != told["reason"]:
@@ -91,7 +94,9 @@ async def forget(house: House) -> list[str]:
 def _by_round(row: ActionRow) -> bool:
     """Whether a decision round paused it for its results."""
     why = ((row.why or {}).get("params") or {}).get("reason")
-    of_a_round = row.proposer_id == MEDIA_BUYER.id and (row.correlation_id or "").startswith("decision:")
+    of_a_round = (row.proposer_kind, row.proposer_id) == (MEDIA_BUYER.kind, MEDIA_BUYER.id) and (
+        row.correlation_id or ""
+    ).startswith("decision:")
     return row.kind == "campaign.pause" and of_a_round and why in LOST
 
 

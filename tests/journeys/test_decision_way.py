@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from knowledge.domain.action import Creative, PauseCampaign, PublishCampaign, ResumeCampaign, SetBudget
@@ -171,7 +172,8 @@ async def learns_from_it(town: Town, loser: str, pause: str) -> None:
     assert await learning.learn(town.house) == [], "what a person took off stays off"
 
 
-async def test_a_product_that_lost_wherever_it_ran_is_not_drafted_again(town: Town) -> None:
+@pytest.mark.parametrize("which", [0, 1], ids=["the first", "the last"])
+async def test_a_product_that_lost_wherever_it_ran_is_not_drafted_again(town: Town, which: int) -> None:
     await marketing.load_catalogue(town.house)
     now = town.stage.clock.now()
     await marketing.launch(town.house, now)
@@ -199,19 +201,23 @@ async def test_a_product_that_lost_wherever_it_ran_is_not_drafted_again(town: To
     async with town.house.db.transaction() as tx:
         record = await tx.products.get(product)
     assert record is not None
+    rename = text("update campaigns set platform = :to where id = :id")
     async with town.house.db.engine.begin() as conn:  # as if it had never been drafted for one of the platforms
-        await conn.execute(text("update campaigns set platform = 'google' where id = :id"), {"id": ours[0][0]})
+        await conn.execute(rename, {"id": ours[0][0], "to": "google"})
     drafted = (await marketing.launch(town.house, town.stage.clock.now()))["drafted"]
     assert [one for one in drafted if one.startswith(f"{product}-")] == []
 
+    async with town.house.db.engine.begin() as conn:
+        await conn.execute(rename, {"id": ours[0][0], "to": ours[0][1]})
     # A person lets one of them run again: what it taught is taken back, the rest stays, and nothing is learned from it anew.
-    again = ResumeCampaign(platform=ours[1][1], campaign_id=ours[1][0])
+    resumed, stopped = ours[which], ours[1 - which]
+    again = ResumeCampaign(platform=resumed[1], campaign_id=resumed[0])
     assert (
         await town.house.gate.submit(Proposal(action=again, key="again", proposer=RUI, why=Message(id="why.new_campaign")))
     ).done
     forgotten = await learning.forget(town.house)
-    assert f"product:{product}" in forgotten and any(one.startswith(f"creative:{ours[1][0]}") for one in forgotten)
-    assert not any(ours[0][0] in one for one in forgotten)
+    assert f"product:{product}" in forgotten and any(one.startswith(f"creative:{resumed[0]}") for one in forgotten)
+    assert not any(stopped[0] in one for one in forgotten)
     assert await learning.forget(town.house) == [] == await learning.learn(town.house)
 
 
